@@ -1,0 +1,1 @@
+"""Docker, Podman and runc: what runs an image."""

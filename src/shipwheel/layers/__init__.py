@@ -1,0 +1,1 @@
+"""Files become trees, trees become layers."""

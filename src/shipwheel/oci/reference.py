@@ -1,0 +1,47 @@
+"""`Reference`: the name of an image, `[HOST[:PORT]/]PATH[:TAG][@DIGEST]` (OCI distribution-spec, "Pulling manifests")."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from shipwheel.errors import UsageError
+from shipwheel.oci.blob import Digest
+
+_PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A parsed image name; `registry` is empty for a name without a host."""
+
+    registry: str = ""
+    repository: str
+    tag: str = "latest"
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Parse an image name as users write it; the tag defaults to `latest`.
+
+        Raises:
+            UsageError: not a name that a registry would take; the hint gives the nearest that is.
+        """
+        rest, _, digest = text.partition("@")
+        head, slash, tail = rest.partition("/")
+        is_host = bool(slash) and ("." in head or ":" in head or head == "localhost")
+        registry, rest = (head, tail) if is_host else ("", rest)
+        repository, colon, tag = rest.partition(":")
+        if not _PATH.fullmatch(repository) or (colon and not _TAG.fullmatch(tag)):
+            near = re.sub(r"[^a-z0-9/]+", "-", repository.lower()).strip("-/") or "app"
+            raise UsageError(
+                f"'{text}' is not an image name", hint=f"lower-case letters, digits and . _ - /: for example {near}:1.0"
+            )
+        return cls(
+            registry=registry, repository=repository, tag=tag or "latest", digest=Digest.parse(digest) if digest else None
+        )
+
+    def __str__(self) -> str:
+        name = f"{self.registry}/{self.repository}" if self.registry else self.repository
+        return f"{name}@{self.digest}" if self.digest else f"{name}:{self.tag}"

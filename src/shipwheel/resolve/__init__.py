@@ -1,0 +1,1 @@
+"""Requests become exact files: wheels through uv, Debian packages through a verified index."""

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs the real engines and validators that the engine tests drive, on a Debian 12 machine, as root.
+# Docker comes from Debian trixie (bookworm's is too old) at a low pin, so nothing else on the machine moves.
+# Harmless to run again: what is there already is left alone.
+set -euo pipefail
+
+bookworm_packages=(podman runc crun skopeo umoci buildah oci-image-tool golang-github-opencontainers-image-spec-dev
+  docker-registry iptables fuse-overlayfs uidmap slirp4netns ca-certificates curl hyperfine netavark aardvark-dns)
+trixie_packages=(docker.io docker-cli docker-buildx)
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+  echo "engines: needs root on Debian; the engine tests will be skipped by name" >&2
+  exit 0
+fi
+
+needed=()
+for name in "${bookworm_packages[@]}" "${trixie_packages[@]}"; do
+  dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || needed+=("$name")
+done
+[ ${#needed[@]} = 0 ] && exit 0
+
+mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Suite: bookworm' | head -n 1)
+mirror=${mirror:-http://deb.debian.org/debian}
+printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
+  "$mirror" >/etc/apt/sources.list.d/shipwheel-engines.sources
+printf 'Package: *\nPin: release n=trixie\nPin-Priority: 100\n' >/etc/apt/preferences.d/shipwheel-engines
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+apt-get -qq install -y --no-install-recommends "${bookworm_packages[@]}"
+apt-get -qq install -y --no-install-recommends -t trixie "${trixie_packages[@]}"
