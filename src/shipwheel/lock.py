@@ -31,8 +31,8 @@ class Wheel:
 class Built:
     """What has no wheel and is built from source: an sdist, a VCS commit, or a folder of the project.
 
-    `kind` is sdist, git or path. sdist: `filename`, `sha256`, `size`. git: `url` (without credentials), `commit`, `subdirectory`.
-    path: `path` relative to the project; its content is hashed at every build, not locked.
+    `kind` is sdist, git or path. sdist: `filename`, `sha256`, `size`. git: `url` (without credentials), `commit`,
+    `subdirectory`. path: `path` relative to the project; its content is hashed at every build, not locked.
     """
 
     name: str
@@ -49,7 +49,10 @@ class Built:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deb:
-    """A Debian package; `filename` is its path below the archive's root (Packages, `Filename`), `archive` is debian or debian-security."""
+    """A Debian package; `filename` is its path below the archive's root (Packages, `Filename`).
+
+    `archive` is debian or debian-security.
+    """
 
     name: str
     version: str
@@ -74,9 +77,9 @@ class PlatformLock:
 class Lock:
     """All that a build needs to know.
 
-    `fingerprint` (hex) is of everything that decided the versions; another one makes the lock stale. `suite` is the Debian release
-    of the base, `dates` each archive's index date (ISO 8601, UTC), for the snapshot archive. `interpreters` holds, by Debian architecture of
-    the machine that builds, the packages of the interpreter that compiles bytecode.
+    `fingerprint` (hex) is of everything that decided the versions; another one makes the lock stale. `suite` is the
+    Debian release of the base, `dates` each archive's index date (ISO 8601, UTC), for the snapshot archive. `interpreters`
+    holds, by Debian architecture of the machine that builds, the packages of the interpreter that compiles bytecode.
     """
 
     fingerprint: str

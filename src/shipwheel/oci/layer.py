@@ -11,7 +11,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import deflate
 from isal import isal_zlib
@@ -44,6 +44,7 @@ _INFLATE_AT = 1 << 16
 """Bytes of deflated data inflated at a time: some files shrink a thousandfold, and what comes out is held in memory."""
 
 _BLOCK = 512
+_INFLATE_ERROR: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]  # isal's stub calls it a value
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 
@@ -181,7 +182,7 @@ def _inflated(entry: Entry, copy: Callable[[bytes], None] | None = None) -> Iter
                 copy(piece)
             try:
                 data = inflater.decompress(piece)
-            except isal_zlib.IsalError as error:
+            except _INFLATE_ERROR as error:
                 raise _damaged(entry, f"its deflate stream is broken: {error}") from None
             crc = isal_zlib.crc32(data, crc)
             yield data
