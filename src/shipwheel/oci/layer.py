@@ -27,7 +27,7 @@ COMPRESSOR = "deflate-0.9.0-5"
 """PyPI's deflate (libdeflate inside, linked statically), version, level: neither processor nor host zlib change its output."""
 
 LEVEL = 5
-"""Measured on site-packages text and bytecode: 1% larger than level 6 in two thirds of its time."""
+"""Measured on the text of site-packages: 2% larger than level 6 in three quarters of its time."""
 
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 
