@@ -1,0 +1,218 @@
+"""Real engines and a registry for tests: private ones, in temporary folders, started here and stopped by process id.
+
+Nothing that ran before is touched: own sockets, own storage, own bridge, no firewall rules. Where an engine cannot be
+had its tests are skipped by name; with CI=true they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+START_WITHIN = 60.0
+"""Seconds: dockerd takes about five alone, more while other things build."""
+
+PODMAN_CONF = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[network]
+network_config_dir = "{folder}/networks"
+default_subnet = "{subnet}"
+"""
+
+REGISTRY_CONF = """\
+version: 0.1
+storage:
+  filesystem:
+    rootdirectory: {folder}/data
+  delete:
+    enabled: true
+http:
+  addr: 127.0.0.1:{port}
+log:
+  level: error
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateEngine:
+    """A running engine: the environment that leads to it, and the process behind it."""
+
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes]
+    log: Path
+    cleanup: tuple[tuple[str, ...], ...] = field(default=())
+
+    def stop(self) -> None:
+        """End the process and what it left behind."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for command in self.cleanup:
+            subprocess.run(command, capture_output=True, check=False)
+
+
+def absent(name: str, reason: str) -> None:
+    """Skip the test by name; fail where CI promised the engine."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{name} is absent in CI: {reason}")
+    pytest.skip(f"{name} is absent: {reason}")
+
+
+def need(name: str, *programs: str) -> None:
+    """Skip (or fail in CI) unless root has all these programs."""
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        absent(name, f"no {', '.join(missing)}; tests/engines/install.sh installs it")
+    if os.getuid() != 0:
+        absent(name, "a private engine needs root")
+
+
+def start_docker(folder: Path, *, flags: tuple[str, ...] = ()) -> PrivateEngine:
+    """A dockerd of our own, with a bridge of its own and no firewall rules: ports go through its user-space proxy."""
+    bridge = f"sw{os.getpid()}"[:15]
+    for command in (("add", bridge, "type", "bridge"), ("set", bridge, "up")):
+        subprocess.run(["ip", "link", *command], check=False, capture_output=True)
+    subprocess.run(["ip", "addr", "add", f"{_subnet(72)}.1/24", "dev", bridge], check=False, capture_output=True)
+    socket_path, log = folder / "docker.sock", folder / "dockerd.log"
+    process = _spawn(
+        log, "dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid",
+        "-H", f"unix://{socket_path}", "--bridge", bridge, "--iptables=false", "--ip6tables=false", *flags,
+    )  # fmt: skip
+    engine = PrivateEngine(
+        environment={"DOCKER_HOST": f"unix://{socket_path}", "DOCKER_CONFIG": f"{folder}/config"},
+        process=process,
+        log=log,
+        cleanup=(("ip", "link", "del", bridge),),
+    )
+    _until(lambda: _answers(socket_path, "/_ping"), engine)
+    return engine
+
+
+def podman_environment(folder: Path) -> dict[str, str]:
+    """What makes every podman command use storage and networks of its own."""
+    config, storage = folder / "containers.conf", folder / "storage.conf"
+    folder.mkdir(parents=True, exist_ok=True)
+    config.write_text(PODMAN_CONF.format(folder=folder, subnet=f"{_subnet(73)}.0/24"))
+    storage.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/root"\nrunroot = "{folder}/run"\n')
+    return {"CONTAINERS_CONF": str(config), "CONTAINERS_STORAGE_CONF": str(storage)}
+
+
+def start_podman(folder: Path) -> PrivateEngine:
+    """`podman system service` over storage of its own."""
+    environment = podman_environment(folder)
+    socket_path, log = folder / "podman.sock", folder / "podman.log"
+    process = _spawn(
+        log, "podman", "system", "service", "--time=0", f"unix://{socket_path}", environment={**os.environ, **environment}
+    )
+    engine = PrivateEngine(environment={**environment, "CONTAINER_HOST": f"unix://{socket_path}"}, process=process, log=log)
+    _until(lambda: _answers(socket_path, "/_ping"), engine)
+    return engine
+
+
+def start_registry(folder: Path) -> tuple[PrivateEngine, str]:
+    """docker-registry on a free loopback port; returns it and its HOST:PORT."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    config = folder / "config.yml"
+    config.write_text(REGISTRY_CONF.format(folder=folder, port=port))
+    process = _spawn(folder / "registry.log", "docker-registry", "serve", str(config))
+    engine = PrivateEngine(environment={}, process=process, log=folder / "registry.log")
+    _until(lambda: _http_ok(f"http://127.0.0.1:{port}/v2/"), engine)
+    return engine, f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
+    """A private Docker engine for the whole session."""
+    need("docker", "dockerd", "ip")
+    engine = start_docker(tmp_path_factory.mktemp("docker"))
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def podman_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
+    """A private Podman service for the whole session."""
+    need("podman", "podman", "runc")
+    engine = start_podman(tmp_path_factory.mktemp("podman"))
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="session")
+def runc_present() -> None:
+    """runc and the right to use it."""
+    need("runc", "runc")
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """HOST:PORT of a private registry for the whole session."""
+    need("registry", "docker-registry")
+    engine, address = start_registry(tmp_path_factory.mktemp("registry"))
+    yield address
+    engine.stop()
+
+
+def free_port() -> int:
+    """A TCP port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _subnet(second: int) -> str:
+    """The first three numbers of a private network, another one for each test process."""
+    return f"10.{second}.{os.getpid() % 250}"
+
+
+def _spawn(log: Path, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment
+        )
+
+
+def _until(ready: Callable[[], bool], engine: PrivateEngine) -> None:
+    deadline = time.monotonic() + START_WITHIN
+    while not ready():
+        if engine.process.poll() is not None or time.monotonic() > deadline:
+            engine.stop()
+            raise RuntimeError(f"did not start: {engine.process.args!r}\n{engine.log.read_text()[-3000:]}")
+        time.sleep(0.05)
+
+
+def _answers(path: Path, target: str) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(2)
+            connection.connect(str(path))
+            connection.sendall(f"GET {target} HTTP/1.0\r\nHost: engine\r\n\r\n".encode())
+            return b"200 OK" in connection.recv(100)
+    except OSError:
+        return False
+
+
+def _http_ok(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
