@@ -164,7 +164,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _project(filename: str) -> str:
-    stem = filename.split("-")[0] if filename.endswith(".whl") else filename.removesuffix(".tar.gz").rpartition("-")[0]
+    stem = filename.partition("-")[0] if filename.endswith(".whl") else filename.removesuffix(".tar.gz").rpartition("-")[0]
     return re.sub(r"[-_.]+", "-", stem).lower()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def make_wheel(  # noqa: PLR0913
+def make_wheel(
     folder: Path,
     name: str,
     version: str,
@@ -87,7 +87,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         project = tomllib.load(stream)["project"]
     name, version = project["name"].replace("-", "_"), project["version"]
     info = f"{name}-{version}.dist-info"
-    contents = {each: open(each, "rb").read() for each in sorted(os.listdir(".")) if each.endswith(".py") and each != "backend.py"}
+    modules = [each for each in sorted(os.listdir(".")) if each.endswith(".py") and each != "backend.py"]
+    contents = {each: open(each, "rb").read() for each in modules}
     requires = "".join(f"Requires-Dist: {each}\\n" for each in project.get("dependencies", ()))
     contents[f"{info}/METADATA"] = f"Metadata-Version: 2.1\\nName: {project['name']}\\nVersion: {version}\\n{requires}".encode()
     tag = project.get("description") or "py3-none-any"
