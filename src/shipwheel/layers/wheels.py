@@ -1,7 +1,7 @@
 """A wheel becomes the tree that an installer would leave in the virtual environment.
 
-Source of every rule: PyPA specifications, "Binary distribution format" and "Recording installed projects". What they leave to the
-installer (the text of a console script, modes) is done as pip does it, so that the trees are equal.
+Source of every rule: PyPA specifications, "Binary distribution format" and "Recording installed projects". What they leave
+to the installer (the text of a console script, modes) is done as pip does it, so that the trees are equal.
 """
 
 from __future__ import annotations
@@ -253,7 +253,7 @@ def _versioned(names: dict[str, str], python: str) -> dict[str, str]:
         if value is None:
             continue
         names = {name: text for name, text in names.items() if not re.fullmatch(rf"{tool}-?(\d+(\.\d+)?)?", name)}
-        versions = (name.format(major=python.split(".")[0], python=python) for name in also)
+        versions = (name.format(major=python.split(".", maxsplit=1)[0], python=python) for name in also)
         names |= dict.fromkeys((tool, *versions), value)
     return names
 

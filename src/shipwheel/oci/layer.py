@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from isal import isal_zlib
 
 from shipwheel.errors import IntegrityError
 from shipwheel.oci.blob import CHUNK, Blob, Digest
-from shipwheel.oci.tree import Entry, Kind, Tree
+from shipwheel.oci.tree import Entry, Kind
 
 FORMAT = "1"
 """Part of every layer key: raise it when the bytes of any layer change."""
@@ -75,14 +75,14 @@ class Packed:
     unpacked: int
 
 
-def pack(tree: Tree, sink: Sink, *, single_member: bool = False) -> Packed:
-    """Write `tree` to `sink` as a layer; the same tree gives the same bytes on every machine.
+def pack(entries: Iterable[Entry], sink: Sink, *, single_member: bool = False) -> Packed:
+    """Write the entries of a `Tree` to `sink` as a layer; the same entries give the same bytes on every machine.
 
     Raises:
         IntegrityError: a file is not of the size, CRC or sha256 that its entry promises.
     """
     packer = _SingleMember(sink) if single_member else _MultiMember(sink)
-    for entry in tree:
+    for entry in entries:
         packer.add(_header(entry))
         if entry.kind is Kind.FILE and entry.size:
             if entry.deflated and entry.deflated.size >= VERBATIM_FROM:

@@ -1,0 +1,168 @@
+"""Bytecode beside every module, compiled by the interpreter of the image (PEP 3147 names, PEP 552 unchecked hashes)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import struct
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from shipwheel.errors import ShipwheelError
+from shipwheel.oci.tree import Entry, Kind, Tree
+
+WORKER = Path(__file__).with_name("compile_worker.py")
+
+TEST_FOLDERS = frozenset({"test", "tests"})
+"""Folders of packages that no service imports: half of all compile time."""
+
+BATCH = 32
+"""Modules that one worker gets at a time: enough to keep it busy, few enough to share a large wheel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """How to run the image's interpreter on this machine, its version such as `3.11`, and what its bytes depend on.
+
+    `identity` (its package's version) goes into layer keys; it must be the same on every kind of machine.
+    """
+
+    argv: tuple[str, ...]
+    python: str
+    identity: str
+    env: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def cache_tag(self) -> str:
+        """As in `module.cpython-311.pyc`."""
+        return f"cpython-{self.python.replace('.', '')}"
+
+
+def key(identity: str) -> str:
+    """What bytecode depends on beside the source: the interpreter, and the worker's own text."""
+    return hashlib.sha256(WORKER.read_bytes() + identity.encode()).hexdigest()
+
+
+class Compiler:
+    """A pool of worker processes; safe to use from several threads. Closing it ends them."""
+
+    def __init__(self, interpreter: Interpreter, workers: int) -> None:
+        self.interpreter = interpreter
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._idle.put(None)
+        self._threads = ThreadPoolExecutor(workers, "bytecode")
+        self._started: list[_Worker] = []
+
+    def __enter__(self) -> Compiler:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        for worker in self._started:
+            worker.close()
+
+    def compile(self, modules: Iterable[Entry]) -> dict[str, Callable[[], bytes]]:
+        """Start compiling; by path, a call that waits for the .pyc: empty where the source does not compile."""
+        modules = list(modules)
+        waiting: dict[str, Callable[[], bytes]] = {}
+        for at in range(0, len(modules), BATCH):
+            batch = modules[at : at + BATCH]
+            answers = self._threads.submit(self._compile, batch)
+            waiting |= {module.path: partial(_answer, answers, nth) for nth, module in enumerate(batch)}
+        return waiting
+
+    def _compile(self, modules: list[Entry]) -> list[bytes]:
+        with self._worker() as worker:
+            return [worker.compile(f"/{module.path}", module.read()) for module in modules]
+
+    @contextmanager
+    def _worker(self) -> Iterator[_Worker]:
+        worker = self._idle.get()
+        if worker is None:
+            worker = _Worker(self.interpreter)
+            self._started.append(worker)
+        try:
+            yield worker
+        finally:
+            self._idle.put(worker)
+
+
+class _Worker:
+    """One process of the image's interpreter."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        command = [*interpreter.argv, "-I", "-S", "-B", str(WORKER)]
+        env = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **dict(interpreter.env)}
+        self._lock = threading.Lock()
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        except OSError as error:
+            raise ShipwheelError(f"the image's interpreter does not run here: {error}") from None
+
+    def compile(self, path: str, source: bytes) -> bytes:
+        """The .pyc, or nothing."""
+        name = path.encode("utf-8", "surrogateescape")
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        try:
+            stdin.write(struct.pack("<II", len(name), len(source)) + name + source)
+            stdin.flush()
+            header = stdout.read(4)
+            size = struct.unpack("<I", header)[0] if len(header) == 4 else -1
+            answer = stdout.read(size) if size >= 0 else b""
+        except BrokenPipeError:
+            size, answer = -1, b""
+        if len(answer) != size:
+            raise ShipwheelError(
+                f"the image's interpreter died while it compiled {path}",
+                hint="was it stopped, or is memory short? try again with --jobs 1",
+            )
+        return answer
+
+    def close(self) -> None:
+        """End the process; it stops when its input does."""
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream:
+                stream.close()
+        self._process.wait()
+
+
+def with_bytecode(tree: Tree, compiler: Compiler) -> Iterator[Entry]:
+    """`tree` with a `.pyc` in `__pycache__` beside every module that a service may import.
+
+    The entries come as they are packed, sorted; those after them are still being compiled.
+    """
+    present = {entry.path for entry in tree}
+    tag = compiler.interpreter.cache_tag
+    cached = {path: entry for entry in tree if is_module(entry) and (path := cache_path(entry.path, tag)) not in present}
+    both = Tree.of((*tree, *(Entry.data(path, b"") for path in cached)), origin="bytecode", case_clash=False)
+    compiled = compiler.compile(cached.values())
+    for entry in both:
+        if entry.path not in cached:
+            yield entry
+        elif data := compiled.pop(cached[entry.path].path)():
+            yield Entry.data(entry.path, data)
+
+
+def _answer(answers: Future[list[bytes]], nth: int) -> bytes:
+    return answers.result()[nth]
+
+
+def is_module(entry: Entry) -> bool:
+    """Python source outside of the folders that hold tests."""
+    return entry.kind is Kind.FILE and entry.path.endswith(".py") and TEST_FOLDERS.isdisjoint(entry.path.split("/")[:-1])
+
+
+def cache_path(path: str, tag: str) -> str:
+    """`a/b.py` -> `a/__pycache__/b.TAG.pyc` (PEP 3147)."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.{tag}.pyc"
