@@ -1,0 +1,58 @@
+"""The project's own files: its model in one layer, its code, with bytecode, in the one above."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from shipwheel.layers import bytecode
+from shipwheel.layers.bytecode import Compiler, with_bytecode
+from shipwheel.layers.recipe import Files, Recipe
+from shipwheel.oci.tree import Entry, Tree
+from shipwheel.plan import APP, Plan
+from shipwheel.project import ProjectFile
+
+HashFile = Callable[[Path], str]
+"""sha256 (hex) of a local file, possibly remembered."""
+
+MODEL_SUFFIXES = frozenset(
+    ".joblib .pkl .pickle .skops .onnx .safetensors .pt .pth .ckpt .h5 .keras .tflite .cbm .ubj .gguf .bin .model .npz".split()
+)
+"""Files that change when the model is trained, not when the code is edited."""
+
+
+def project_recipes(plan: Plan, identity: str, hash_file: HashFile) -> Iterator[Recipe]:
+    """Recipes of the project's own layers, lowest first; `identity` is the interpreter's."""
+    model = [file for file in plan.project.files if _is_model(file, plan.project.settings.model)]
+    code = [file for file in plan.project.files if file not in model]
+    if model:
+        yield _recipe("model", model, (), hash_file)
+    yield _recipe("code", code, (plan.project.python, bytecode.key(identity)), hash_file)
+
+
+def _is_model(file: ProjectFile, named: str) -> bool:
+    if named and (file.path == named or file.path.startswith(f"{named.rstrip('/')}/")):
+        return True
+    return Path(file.path).suffix in MODEL_SUFFIXES
+
+
+def _recipe(what: str, files: Sequence[ProjectFile], inputs: tuple[str, ...], hash_file: HashFile) -> Recipe:
+    entries = [_entry(file, hash_file) for file in files]
+    digest = hashlib.sha256()
+    for entry in entries:
+        digest.update(f"{entry.path}\0{entry.kind.value}\0{entry.mode}\0{entry.sha256}\0{entry.target}\n".encode())
+
+    def make(_: Files, compiler: Compiler) -> Iterable[Entry]:
+        tree = Tree.of([Entry.directory(APP), *entries], origin=f"the project's {what}", case_clash=False)
+        return with_bytecode(tree, compiler) if inputs else tree
+
+    return Recipe(created_by=what, inputs=(what, digest.hexdigest(), *inputs), files=(), entries=make)
+
+
+def _entry(file: ProjectFile, hash_file: HashFile) -> Entry:
+    path = f"{APP}/{file.path}"
+    if file.target:
+        return Entry.symlink(path, file.target)
+    return replace(Entry.file(path, file.source, file.size, file.mode), sha256=hash_file(file.source))

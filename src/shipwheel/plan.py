@@ -1,0 +1,47 @@
+"""`Plan`: what one image of a project should be, for one platform; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shipwheel.oci.blob import Platform
+from shipwheel.oci.image import RuntimeConfig
+from shipwheel.project import Project
+
+APP = "app"
+"""Where the project's files lie in the image, below its root; also the working directory."""
+
+SEARCH_PATH = "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+ENVIRONMENT = {
+    "PATH": SEARCH_PATH,
+    "VIRTUAL_ENV": "/opt/venv",
+    "LANG": "C.UTF-8",
+    "PYTHONUNBUFFERED": "1",  # log lines appear when they are written
+    "PYTHONDONTWRITEBYTECODE": "1",  # the bytecode is there already, and the user may not write beside it
+    "HOME": "/tmp",  # the one place that every user can write to, also on a read-only root
+}
+"""What every image sets; the project's own `env` wins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A project, a platform and how the container starts."""
+
+    project: Project
+    platform: Platform
+
+    @property
+    def runtime(self) -> RuntimeConfig:
+        """Command, environment, port and user, as they stand in the image's config."""
+        project = self.project
+        folders = (".", *project.python_path)
+        path = {"PYTHONPATH": ":".join(f"/{APP}/{folder}".removesuffix("/.") for folder in dict.fromkeys(folders))}
+        return RuntimeConfig(
+            cmd=project.command,
+            env={**ENVIRONMENT, **path, **project.env},
+            ports=(project.port,) if project.port else (),
+            user=f"{project.settings.user}:0" if str(project.settings.user).isdecimal() else str(project.settings.user),
+            working_dir=f"/{APP}",
+            stop_signal="SIGTERM",
+        )
