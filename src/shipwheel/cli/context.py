@@ -1,0 +1,87 @@
+"""What every verb gets: where things lie, the environment as a value, and how to talk."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from shipwheel.errors import UsageError
+from shipwheel.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from shipwheel.oci.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Read once from the environment; verbs pass on what the stages below need."""
+
+    home: Path
+    env: Mapping[str, str]
+    quiet: bool = False
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str], *, quiet: bool = False) -> Context:
+        """`SHIPWHEEL_HOME`, else `XDG_CACHE_HOME/shipwheel`, else `~/.cache/shipwheel`."""
+        home = env.get("SHIPWHEEL_HOME") or (env.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")) + "/shipwheel"
+        return cls(home=Path(home).expanduser().absolute(), env=dict(env), quiet=quiet)
+
+    @property
+    def store(self) -> Store:
+        """The local image store."""
+        from shipwheel.oci.store import Store
+
+        return Store(self.home / "store")
+
+    def say(self, text: str, *, style: str | None = None) -> None:
+        """Talk, on stderr; stdout is for data."""
+        if not self.quiet:
+            click.secho(text, fg=style, err=True)
+
+    def progress(self) -> Progress:
+        """Bars on a terminal, silence elsewhere."""
+        if self.quiet or not sys.stderr.isatty():
+            return SILENT
+        from shipwheel.cli.progress import Bars
+
+        return Bars()
+
+
+def folder(text: str) -> Path:
+    """A project folder that exists.
+
+    Raises:
+        UsageError: it does not, or is no folder.
+    """
+    path = Path(text)
+    if not path.is_dir():
+        what = "is a file" if path.is_file() else "does not exist"
+        raise UsageError(f"'{text}' {what}", hint="give the folder of the project")
+    return path
+
+
+def human(size: float) -> str:
+    """Bytes for people: 512 B, 1.4 kB, 120 MB (powers of 1000, as docker prints)."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.5 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def table(rows: list[tuple[str, ...]], header: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
+    """Columns of text; the columns in `right` (from 0) are numbers."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (header, *rows)
+    )
+    return "\n".join(line.rstrip() for line in lines)

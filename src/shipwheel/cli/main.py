@@ -1,0 +1,110 @@
+"""The entry point: finds the verb, imports only that one's file, and prints every error the same way."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from shipwheel import __version__
+from shipwheel.cli.context import Context
+from shipwheel.errors import ShipwheelError
+
+VERBS = {
+    "init": "Write [tool.shipwheel] from what the folder shows.",
+    "lock": "Choose exact versions and write shipwheel.lock.",
+    "build": "Make an image of a project.",
+    "run": "Run a project or an image.",
+    "ps": "List containers that Shipwheel started.",
+    "logs": "Print what a container wrote.",
+    "exec": "Run a command inside a container.",
+    "stop": "Stop a container.",
+    "rm": "Remove a container.",
+    "images": "List images in the local store.",
+    "inspect": "Show an image: layers, config, digest.",
+    "rmi": "Remove an image's name from the local store.",
+    "save": "Write an image of the store to a file.",
+    "load": "Read an image from a file into the store.",
+    "df": "Show what the local store takes.",
+    "prune": "Remove what nothing in the store needs.",
+}
+"""Every verb and its one line; the text here is what `--help` shows without importing the verb."""
+
+
+class LazyGroup(click.Group):
+    """Imports `shipwheel.cli.VERB` when that verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one uses them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's `command`, or None for a word that is no verb."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"shipwheel.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of verbs, from `VERBS`."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="shipwheel")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.pass_context
+def cli(ctx: click.Context, quiet: bool) -> None:
+    """Containers for machine learning: from a project folder to a running, reproducible service."""
+    ctx.obj = Context.from_environment(os.environ, quiet=quiet)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line and exit with its status."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; every error becomes `error:` and `hint:` lines and a status (see `errors`)."""
+    try:
+        return int(cli.main(args=arguments, prog_name="shipwheel", standalone_mode=False) or 0)
+    except ShipwheelError as error:
+        return _report(error.message, error.hint, error.exit_status)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return _report("stopped", "", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        if error.errno not in _SYSTEM_FAULTS:
+            raise
+        return _report(f"{error.strerror}: {error.filename or 'while writing'}", _SYSTEM_FAULTS[error.errno], 1)
+
+
+_SYSTEM_FAULTS = {
+    errno.ENOSPC: "free some space, or set SHIPWHEEL_HOME to a larger disk; 'shipwheel prune' removes what nothing needs",
+    errno.EDQUOT: "your quota on that disk is used up; SHIPWHEEL_HOME can name another place",
+    errno.EROFS: "that place cannot be written to; set SHIPWHEEL_HOME to one that can",
+    errno.EACCES: "check the owner and mode of that path",
+    errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
+}
+
+
+def _report(message: str, hint: str, status: int) -> int:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(message, err=True)
+    if hint:
+        click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)
+        click.echo(hint, err=True)
+    return status

@@ -1,0 +1,126 @@
+"""The import direction of the source: a file imports only what stands below it."""
+
+import ast
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src" / "shipwheel"
+
+ORDER = [
+    "cli",
+    "build",
+    "lint",
+    "generate",
+    "engines",
+    "gpu",
+    "layers",
+    "native",
+    "fetch",
+    "resolve",
+    "lock",
+    "plan",
+    "project",
+    "http",
+    "credentials",
+    "oci",
+    "progress",
+    "errors",
+]
+
+OCI_ORDER = ["validate", "unpack", "copy", "registry", "archive", "store", "image", "layer", "tree", "reference", "blob"]
+
+SIBLINGS_APART = {"engines": {"docker", "podman", "runc"}, "cli": None}
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("shipwheel"):
+            found.add(node.module)
+            found |= {
+                f"{node.module}.{name.name}"
+                for name in node.names
+                if (SOURCE / node.module.replace(".", "/")[10:] / f"{name.name}.py").exists()
+            }
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names if name.name.startswith("shipwheel")}
+    return found
+
+
+def _part(module: str) -> str:
+    pieces = module.split(".")
+    return pieces[1] if len(pieces) > 1 else ""
+
+
+def _modules() -> list[tuple[str, Path]]:
+    out = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(["shipwheel", *[part for part in parts if part != "__init__"]])
+        out.append((name, path))
+    return out
+
+
+def test_every_file_has_its_place_in_the_order() -> None:
+    strangers = {_part(name) for name, _ in _modules()} - set(ORDER) - {""}
+    assert not strangers, f"name these in ORDER, and in the docs: {sorted(strangers)}"
+
+
+def test_imports_point_downwards() -> None:
+    wrong = []
+    for name, path in _modules():
+        here = _part(name)
+        if not here:
+            continue
+        for module in _imports(path):
+            there = _part(module)
+            if there and there != here and ORDER.index(there) < ORDER.index(here):
+                wrong.append(f"{name} imports {module}")
+    assert not wrong, wrong
+
+
+def test_oci_imports_point_downwards_and_know_nothing_of_python_or_ml() -> None:
+    wrong = []
+    for name, path in _modules():
+        if _part(name) != "oci" or name == "shipwheel.oci":
+            continue
+        here = name.split(".")[2]
+        for module in _imports(path):
+            if _part(module) not in ("oci", "errors", "progress", ""):
+                wrong.append(f"{name} imports {module}")
+            pieces = module.split(".")
+            if _part(module) == "oci" and len(pieces) > 2 and pieces[2] != here:
+                if OCI_ORDER.index(pieces[2]) < OCI_ORDER.index(here):
+                    wrong.append(f"{name} imports {module}")
+    assert not wrong, wrong
+
+
+def test_verbs_do_not_import_each_other() -> None:
+    shared = {"context", "progress", "main", "common"}
+    wrong = []
+    for name, path in _modules():
+        if _part(name) != "cli" or name.split(".")[-1] in shared:
+            continue
+        wrong += [
+            f"{name} imports {module}"
+            for module in _imports(path)
+            if _part(module) == "cli" and module.count(".") > 1 and module.split(".")[2] not in shared | {name.split(".")[-1]}
+        ]
+    assert not wrong, wrong
+
+
+def test_only_the_command_line_reads_the_environment() -> None:
+    wrong = []
+    for name, path in _modules():
+        if _part(name) == "cli":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id == "os"
+                and node.attr in ("environ", "getenv", "getcwd")
+            ):
+                wrong.append(f"{name}:{node.lineno}")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "cwd":
+                wrong.append(f"{name}:{node.lineno}")
+    assert not wrong, wrong
