@@ -1,0 +1,186 @@
+"""Patterns of .gitignore and .dockerignore, compiled so that a scan of many files asks them fast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_UNANCHORED = "^(?:.+/)?"
+"""How pathspec begins the expression of a pattern that may match in any folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    expression: re.Pattern[str]
+    leaves_out: bool
+    by_name: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitRules:
+    """The lines of one .gitignore (gitignore(5), "PATTERN FORMAT"); `include` and `exclude` have the same form."""
+
+    patterns: tuple[_Pattern, ...] = ()
+    any_name: re.Pattern[str] | None = None
+    any_path: re.Pattern[str] | None = None
+    itself: re.Pattern[str] | None = None
+    fixed: tuple[str, ...] = ()
+    floating: bool = False
+
+    @classmethod
+    def parse(cls, lines: Iterable[str]) -> GitRules:
+        """Compile; pathspec knows the syntax, and is imported here because most folders need it for nothing else."""
+        from pathspec.patterns.gitignore import GitIgnorePatternError
+        from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+        compiled: list[tuple[str, bool]] = []
+        fixed = []
+        for line in lines:
+            try:
+                expression, leaves_out = GitIgnoreSpecPattern.pattern_to_regex(line)
+            except GitIgnorePatternError:  # git takes such a line for one that matches nothing
+                continue
+            if expression is not None and leaves_out is not None:
+                compiled.append((str(expression).replace("(?P<ps_d>/)", "/"), leaves_out))
+                fixed.append(_fixed_part(line))
+        return cls._of(compiled, fixed) if compiled else cls()
+
+    @classmethod
+    def _of(cls, compiled: list[tuple[str, bool]], fixed: list[str]) -> GitRules:
+        names = [(text, kept) for text, kept in compiled if text.startswith(_UNANCHORED)]
+        patterns = [
+            _Pattern(re.compile(_as_name(text)), kept, by_name=True)
+            if text.startswith(_UNANCHORED)
+            else _Pattern(re.compile(text), kept, by_name=False)
+            for text, kept in compiled
+        ]
+        paths = [text for text, _ in compiled if not text.startswith(_UNANCHORED)]
+        return cls(
+            patterns=tuple(reversed(patterns)),
+            any_name=_either([_as_name(text) for text, _ in names]),
+            any_path=_either(paths),
+            itself=_either([text.replace("(?:/|$)", "/?$") for text, _ in compiled]),
+            fixed=tuple(part for part in fixed if part),
+            floating=not all(fixed),
+        )
+
+    def verdict(self, path: str, *, folder: bool) -> bool | None:
+        """Whether the last pattern that matches leaves the path out (True) or keeps it (False); None where none matches.
+
+        `path` is relative to the folder of the file. The folders above it are not asked: a scan does not come
+        below one that is left out.
+        """
+        subject = f"{path}/" if folder else path
+        name = subject[path.rfind("/") + 1 :]
+        if not (self.any_name and self.any_name.search(name)) and not (self.any_path and self.any_path.search(subject)):
+            return None
+        for pattern in self.patterns:
+            if pattern.expression.search(name if pattern.by_name else subject):
+                return pattern.leaves_out
+        return None
+
+    def covers(self, path: str, *, folder: bool = False) -> bool:
+        """Whether the path, or a folder above it, is matched and no later pattern takes that back."""
+        parts = path.split("/")
+        found = False
+        for end in range(1, len(parts) + 1):
+            verdict = self.verdict("/".join(parts[:end]), folder=folder or end < len(parts))
+            found = found if verdict is None else verdict
+        return found
+
+    def names(self, path: str, *, folder: bool = False) -> bool:
+        """Whether a pattern matches this very path, and not only a folder above it."""
+        return bool(self.itself and self.itself.search(f"{path}/" if folder else path)) and self.covers(path, folder=folder)
+
+    def reaches_into(self, folder: str, *, floating: bool) -> bool:
+        """Whether a pattern could match below this folder; `floating` counts those that match anywhere."""
+        return (floating and self.floating) or any(_touches(part, folder) for part in self.fixed)
+
+
+def _as_name(expression: str) -> str:
+    return "^" + expression.removeprefix(_UNANCHORED)
+
+
+def _either(expressions: list[str]) -> re.Pattern[str] | None:
+    return re.compile("|".join(f"(?:{text})" for text in expressions)) if expressions else None
+
+
+def _fixed_part(line: str) -> str:
+    """The folders before the first wildcard of an anchored pattern; empty for one that may match anywhere."""
+    line = line.strip().removeprefix("!").rstrip("/")
+    if "/" not in line:
+        return ""
+    return re.split(r"[*?\[\\]", line.lstrip("/"), maxsplit=1)[0].rstrip("/")
+
+
+def _touches(fixed: str, folder: str) -> bool:
+    return f"{fixed}/".startswith(f"{folder}/") or f"{folder}/".startswith(f"{fixed}/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DockerRules:
+    """The lines of a .dockerignore (Docker, "Build context", ".dockerignore files").
+
+    A pattern is relative to the top, is Go's filepath.Match with `**`, and matches what lies below a match too;
+    the last pattern that matches decides.
+    """
+
+    patterns: tuple[tuple[re.Pattern[str], bool], ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, lines: Iterable[str]) -> DockerRules:
+        """Compile."""
+        patterns, kept = [], []
+        for raw in lines:
+            line = raw.strip()
+            if not line or raw.startswith("#"):
+                continue
+            keeps = line.startswith("!")
+            text = _clean(line[1:].strip() if keeps else line)
+            if not text:
+                continue
+            patterns.append((re.compile(_docker_expression(text)), not keeps))
+            if keeps:
+                kept.append(re.split(r"[*?\[\\]", text, maxsplit=1)[0].rpartition("/")[0] if set(text) & set("*?[\\") else text)
+        return cls(patterns=tuple(reversed(patterns)), kept=tuple(kept))
+
+    def leaves_out(self, path: str) -> bool:
+        """Whether the path stays out."""
+        return next((out for pattern, out in self.patterns if pattern.match(path)), False)
+
+    def keeps_below(self, folder: str) -> bool:
+        """Whether a `!` pattern could keep something below this folder."""
+        return any(not part or _touches(part, folder) for part in self.kept)
+
+
+def _clean(text: str) -> str:
+    """Go's filepath.Clean, as Docker applies it: `./a//b/` is `a/b`, a leading slash means nothing."""
+    parts: list[str] = []
+    for part in text.split("/"):
+        if part == ".." and parts:
+            parts.pop()
+        elif part not in ("", ".", ".."):
+            parts.append(part)
+    return "/".join(parts)
+
+
+_DOCKER_TOKEN = re.compile(r"\*\*/|\*\*$|\*\*|\*|\?|\[\^?[^\]]+\]|\\.|.", re.DOTALL)
+
+
+def _docker_expression(text: str) -> str:
+    """moby/patternmatcher: `**/` is any folders or none, `**` anything, `*` and `?` never cross a slash."""
+    out = []
+    for token in _DOCKER_TOKEN.findall(text):
+        if token == "**/":
+            out.append("(?:.*/)?")
+        elif token.startswith("**"):
+            out.append(".*")
+        elif token in ("*", "?"):
+            out.append("[^/]*" if token == "*" else "[^/]")
+        elif token.startswith("[") and len(token) > 1:
+            out.append(token.replace("\\", "\\\\"))
+        else:
+            out.append(re.escape(token[-1]))
+    return f"(?s:{''.join(out)})(?:/|$)"
