@@ -1,10 +1,24 @@
-"""`Lock`: the exact files that an image is made of, and shipwheel.lock, the file that holds them."""
+"""`Lock`: the exact files that an image is made of, and shipwheel.lock, the file that holds them.
+
+The file is TOML with one line per wheel and package, so that a diff reads as what moved. It starts with a sha256 of all
+that follows: an edit by hand or a bad merge is noticed. It is parsed by hand-written checks, as every build waits for them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
 
+from shipwheel.errors import LockError, Problem, StaleLockError, UsageError
 from shipwheel.oci.blob import Platform
 
 FILE_NAME = "shipwheel.lock"
@@ -88,3 +102,296 @@ class Lock:
     dates: Mapping[str, str] = field(default_factory=dict)
     platforms: tuple[PlatformLock, ...] = ()
     interpreters: Mapping[str, tuple[Deb, ...]] = field(default_factory=dict)
+
+
+HEADER = "# Written by 'shipwheel lock'. Do not edit: change the requirements and lock again.\n"
+_RELOCK = "run 'shipwheel lock'"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_INTEGRITY = re.compile(r'(?:#[^\n]*\n)*integrity = "sha256:([0-9a-f]{64})"\n')
+_KINDS = {"sdist": ("filename", "sha256", "size"), "git": ("url", "commit"), "path": ("path",)}
+"""What each kind of `Built` must have."""
+
+T = TypeVar("T", Wheel, Built, Deb)
+
+
+def dump_lock(lock: Lock) -> str:
+    """The file's text: sorted, without defaults, one line per file; the same lock always gives the same text."""
+    body = "".join(f"{line}\n" for line in _lines(lock))
+    return f'{HEADER}integrity = "sha256:{_integrity(body)}"\n{body}'
+
+
+def _integrity(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _lines(lock: Lock) -> Iterator[str]:
+    yield f"format = {FORMAT}"
+    yield from (f"{key} = {_quote(getattr(lock, key))}" for key in ("fingerprint", "python", "suite"))
+    if lock.dates:
+        yield from ("", "[dates]", *(f"{_key(name)} = {_quote(date)}" for name, date in sorted(lock.dates.items())))
+    for each in sorted(lock.platforms, key=lambda each: each.platform):
+        yield from ("", f"[platforms.{_key(str(each.platform))}]")
+        yield from (line for key in ("debs", "wheels", "built") for line in _table(key, getattr(each, key)))
+    if lock.interpreters:
+        yield from ("", "[interpreters]")
+        yield from (line for name, debs in sorted(lock.interpreters.items()) for line in _table(name, debs))
+
+
+def _table(key: str, items: Iterable[Wheel | Built | Deb]) -> Iterator[str]:
+    lines = sorted(f"  {{ {_inline(item)} }}," for item in items)
+    if lines:
+        yield from (f"{_key(key)} = [", *lines, "]")
+
+
+def _inline(item: Wheel | Built | Deb) -> str:
+    pairs = ((each.name, getattr(item, each.name), each.default) for each in fields(item))
+    return ", ".join(f"{name} = {_quote(value)}" for name, value, default in pairs if value != default)
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _quote(name)
+
+
+def _quote(value: str | int) -> str:
+    """A TOML basic string or integer; JSON's escapes are TOML's, but for DEL (TOML 1.0, "String")."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def parse_lock(text: str, file: str = FILE_NAME) -> Lock:
+    """Parse and check the text of a lock; `file` is its name in messages.
+
+    Raises:
+        LockError: with every problem, its path in the file and its line.
+    """
+    text = text.replace("\r\n", "\n")
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(text, file, error) from None
+    if data.get("format") != FORMAT:
+        raise _format_error(data.get("format"), file)
+    parser = _Parser(text, file)
+    lock = parser.lock(data)
+    if parser.problems:
+        raise LockError(f"{file} is malformed", parser.problems, hint=_RELOCK)
+    match = _INTEGRITY.match(text)
+    if not match or _integrity(text[match.end() :]) != match[1]:
+        raise LockError(f"{file} was edited by hand, or a merge mixed two of them", hint=f"{_RELOCK}; it keeps the versions")
+    return lock
+
+
+def _syntax_error(text: str, file: str, error: tomllib.TOMLDecodeError) -> LockError:
+    if conflict := re.search(r"^<{7} ", text, re.MULTILINE):
+        line = text.count("\n", 0, conflict.start()) + 1
+        problem = Problem(message="a merge left its conflict marks", file=file, line=line)
+        return LockError(f"{file} is malformed", [problem], hint=f"take either side, then {_RELOCK}")
+    at = re.search(r"\(at line (\d+)", str(error))
+    line = int(at[1]) if at else text.count("\n") + 1
+    return LockError(f"{file} is malformed", [Problem(message=str(error), file=file, line=line)], hint=_RELOCK)
+
+
+def _format_error(found: object, file: str) -> LockError:
+    if isinstance(found, int) and found > FORMAT:
+        return LockError(f"{file} has format {found}, this shipwheel reads {FORMAT}", hint="install a newer shipwheel")
+    return LockError(f"{file} has no format that this shipwheel knows", hint=_RELOCK)
+
+
+class _Parser:
+    """Turns tables into values and collects what is wrong; one use per file."""
+
+    def __init__(self, text: str, file: str) -> None:
+        self._text = text
+        self._file = file
+        self.problems: list[Problem] = []
+
+    def lock(self, data: dict[str, Any]) -> Lock:
+        known = {"integrity", "format", *(each.name for each in fields(Lock))}
+        for key in sorted(data.keys() - known):
+            self.problem(key, "unknown key")
+        for key in ("fingerprint", "python", "suite"):
+            if not isinstance(data.get(key), str):
+                self.problem(key, "must be a string")
+        dates = self.mapping(data, "dates")
+        for name, date in dates.items():
+            if not isinstance(date, str):
+                self.problem(f"dates.{name}", "must be a string")
+        interpreters = self.mapping(data, "interpreters")
+        return Lock(
+            fingerprint=str(data.get("fingerprint")),
+            python=str(data.get("python")),
+            suite=str(data.get("suite")),
+            dates=dates,
+            platforms=tuple(self.platform(name, table) for name, table in self.mapping(data, "platforms").items()),
+            interpreters={name: self.items(Deb, interpreters, name, "interpreters") for name in interpreters},
+        )
+
+    def platform(self, name: str, table: object) -> PlatformLock:
+        path = f'platforms["{name}"]'
+        try:
+            platform = Platform.parse(name)
+        except UsageError as error:
+            self.problem(path, error.message)
+            platform = Platform()
+        if not isinstance(table, dict):
+            self.problem(path, "must be a table")
+            return PlatformLock(platform=platform)
+        for key in sorted(table.keys() - {"debs", "wheels", "built"}):
+            self.problem(f"{path}.{key}", "unknown key")
+        return PlatformLock(
+            platform=platform,
+            debs=self.items(Deb, table, "debs", path),
+            wheels=self.items(Wheel, table, "wheels", path),
+            built=self.items(Built, table, "built", path),
+        )
+
+    def items(self, kind: type[T], table: Mapping[str, Any], key: str, path: str) -> tuple[T, ...]:
+        rows, path, out, seen = table.get(key, []), f"{path}.{key}", list[T](), set[tuple[str, str]]()
+        if not isinstance(rows, list):
+            self.problem(path, "must be an array")
+            return ()
+        for number, row in enumerate(rows):
+            item = self.item(kind, row, f"{path}[{number}]")
+            if item is None:
+                continue
+            identity = (item.name, item.architecture if isinstance(item, Deb) else "")
+            if identity in seen:
+                self.problem(f"{path}[{number}].name", f"{item.name} is there twice")
+            seen.add(identity)
+            out.append(item)
+        return tuple(out)
+
+    def item(self, kind: type[T], row: Any, path: str) -> T | None:
+        if not isinstance(row, dict):
+            self.problem(path, "must be a table")
+            return None
+        wrong = [*_wrong_types(kind, row), *_wrong_values(kind, row)]
+        for key, message in wrong:
+            self.problem(f"{path}.{key}", message)
+        return None if wrong else kind(**row)
+
+    def mapping(self, data: Mapping[str, Any], key: str) -> dict[str, Any]:
+        value = data.get(key, {})
+        if isinstance(value, dict):
+            return value
+        self.problem(key, "must be a table")
+        return {}
+
+    def problem(self, path: str, message: str) -> None:
+        self.problems.append(Problem(message=message, path=path, file=self._file, line=_line_of(self._text, path)))
+
+
+def _schema(kind: type[Wheel] | type[Built] | type[Deb]) -> dict[str, tuple[type, bool]]:
+    return {each.name: (int if each.name == "size" else str, each.default is MISSING) for each in fields(kind)}
+
+
+_SCHEMAS = {kind: _schema(kind) for kind in (Wheel, Built, Deb)}
+
+
+def _wrong_types(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    schema = _SCHEMAS[kind]
+    for key, value in row.items():
+        if key not in schema:
+            yield key, "unknown key"
+        elif type(value) is not schema[key][0]:
+            yield key, "must be a whole number" if schema[key][0] is int else "must be a string"
+    if len(row) < len(schema):
+        yield from ((key, "is missing") for key, (_, required) in schema.items() if required and key not in row)
+
+
+def _wrong_values(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, (wrong, message) in _CHECKS.items():
+        value = row.get(key)
+        if value is not None and type(value) is _SCHEMAS[kind].get(key, (None,))[0] and wrong(value):
+            yield key, message
+    if kind is Wheel and not str(row.get("filename", ".whl")).endswith(".whl"):
+        yield "filename", "is not a wheel's"
+    if kind is not Deb and "/" in str(row.get("filename", "")):
+        yield "filename", "must be a name, not a path"
+    if kind is Built:
+        needed = _KINDS.get(str(row.get("kind")))
+        if needed is None and "kind" in row:
+            yield "kind", f"must be one of {', '.join(_KINDS)}"
+        yield from ((key, f"is missing for kind {row['kind']}") for key in needed or () if key not in row)
+
+
+def _escapes(path: str) -> bool:
+    return path.startswith("/") or "\\" in path or ".." in path.split("/")
+
+
+_CHECKS: dict[str, tuple[Callable[[Any], object], str]] = {
+    "name": (lambda value: not value, "must not be empty"),
+    "version": (lambda value: not value, "must not be empty"),
+    "sha256": (lambda value: not _SHA256.fullmatch(value), "must be 64 hexadecimal characters"),
+    "size": (lambda value: value <= 0, "must be over 0"),
+    "filename": (_escapes, "must not lead out of the folder"),
+    "url": (lambda value: "@" in value.partition("://")[2].partition("/")[0], "must not hold credentials"),
+    "source": (lambda value: value not in ("index", "find-links"), "must be index or find-links"),
+}
+
+
+def _line_of(text: str, path: str) -> int:
+    """The line that a path such as `platforms["linux/amd64"].wheels[3].sha256` stands on; 0 where it is nowhere.
+
+    It relies on one line per item, as `dump_lock` writes.
+    """
+    match = re.match(r'(?:(platforms)\["(.*?)"\]|(dates|interpreters)(?=\.))?\.?([^.\[]+)?(?:\[(\d+)\])?', path)
+    if not match:
+        return 0
+    table = f"[platforms.{_key(match[2])}]" if match[1] else f"[{match[3]}]" if match[3] else ""
+    lines, at = text.split("\n"), 0
+    with contextlib.suppress(ValueError, StopIteration):
+        at = lines.index(table) + 1 if table else 0
+        if match[4]:
+            start = f"{_key(match[4])} = "
+            at = next(number for number, line in enumerate(lines[at:], at + 1) if line.startswith(start))
+        return at + (int(match[5]) + 1 if match[5] else 0)
+    return at
+
+
+def read_lock(path: Path) -> Lock:
+    """Read and check a lock file.
+
+    Raises:
+        LockError: missing, unreadable or malformed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LockError(f"there is no {path.name} in {path.parent}", hint=_RELOCK) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LockError(f"{path} cannot be read: {error}", hint=_RELOCK) from None
+    return parse_lock(text, str(path))
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write a lock file so that readers see the old one or the new one, whatever happens in between.
+
+    Raises:
+        LockError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as stream:
+            try:
+                stream.write(dump_lock(lock))
+                stream.flush()
+                os.fsync(stream.fileno())
+                Path(stream.name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+                Path(stream.name).replace(path)
+            except BaseException:
+                Path(stream.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise LockError(f"{path} cannot be written: {error.strerror or error}", hint="check space and permissions") from None
+
+
+def check_fresh(lock: Lock, fingerprint: str) -> None:
+    """That the lock was made from what the project says now.
+
+    Raises:
+        StaleLockError: it was made from something else.
+    """
+    if lock.fingerprint != fingerprint:
+        raise StaleLockError(
+            f"{FILE_NAME} does not fit the project any more: its requirements or settings changed", hint=_RELOCK
+        )
