@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from shipwheel.errors import ImageError
-from shipwheel.oci.blob import Blob, Descriptor, Platform
+from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
 from shipwheel.oci.layer import Layer
 
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
+
+DOCKER_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST_TYPE = "application/vnd.docker.distribution.manifest.list.v2+json"
+MANIFEST_TYPES = (MANIFEST_TYPE, DOCKER_MANIFEST_TYPE)
+INDEX_TYPES = (INDEX_TYPE, DOCKER_LIST_TYPE)
+"""Docker's own (image manifest version 2, schema 2) have the same shape as OCI's and are read alike."""
+
+MAX_JSON = 4 << 20
+"""Bytes of a manifest or config that are read at most, as registries take (distribution-spec, "Pushing Manifests")."""
 
 MAX_LAYERS = 125
 """Docker's classic store takes no more in all, the base's own included."""
@@ -138,6 +147,84 @@ def compose_index(images: Iterable[Image]) -> Index:
     ]
     value = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
     return Index(manifest=Blob.from_bytes(canonical_json(value), INDEX_TYPE), images=images)
+
+
+def parse(manifest: Blob, find: Callable[[Descriptor], Blob]) -> Image | Index:
+    """The image or index that a raw manifest describes; `find` gives the blob of a descriptor, read when needed.
+
+    `unpacked` of the layers is not in a manifest and is 0 here.
+
+    Raises:
+        ImageError: the manifest or config is no OCI or Docker schema 2 document, or contradicts the other.
+        IntegrityError: their bytes are not what their descriptors promise.
+    """
+    try:
+        if manifest.descriptor.media_type in INDEX_TYPES:
+            return _index(manifest, find)
+        if manifest.descriptor.media_type in MANIFEST_TYPES:
+            return _image(manifest, find)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ImageError(f"manifest {manifest.digest} is malformed: {error!r}") from None
+    raise ImageError(f"{manifest.digest} is no image but {manifest.descriptor.media_type}")
+
+
+def manifests(image: Image | Index) -> tuple[Blob, ...]:
+    """The manifests of an image or index, in the order in which they should be sent: the named one last."""
+    below = tuple(each.manifest for each in image.images) if isinstance(image, Index) else ()
+    return (*below, image.manifest)
+
+
+def read_json(blob: Blob) -> object:
+    """The value in a small JSON blob, its digest checked.
+
+    Raises:
+        ImageError: too large, or not JSON.
+        IntegrityError: other bytes than the descriptor promises.
+    """
+    if blob.size > MAX_JSON:
+        raise ImageError(f"{blob.digest} has {blob.size} bytes; a manifest or config has {MAX_JSON} at most")
+    try:
+        return json.loads(b"".join(blob.chunks()))
+    except (ValueError, RecursionError) as error:
+        raise ImageError(f"{blob.digest} is not JSON: {error}") from None
+
+
+def _index(manifest: Blob, find: Callable[[Descriptor], Blob]) -> Index:
+    value = read_json(manifest)
+    images = []
+    for entry in value["manifests"]:  # type: ignore[index]
+        descriptor = Descriptor.from_json(entry)
+        if descriptor.media_type not in MANIFEST_TYPES:
+            raise ImageError(f"index {manifest.digest} holds {descriptor.media_type}, not only images")
+        images.append(_image(find(descriptor), find))
+    return Index(manifest=manifest, images=tuple(images))
+
+
+def _image(manifest: Blob, find: Callable[[Descriptor], Blob]) -> Image:
+    value = read_json(manifest)
+    config = find(Descriptor.from_json(value["config"]))  # type: ignore[index]
+    blobs = [find(Descriptor.from_json(entry)) for entry in value["layers"]]  # type: ignore[index]
+    settings = read_json(config)
+    if not isinstance(settings, dict):
+        raise TypeError("config is not an object")
+    diff_ids = [Digest.parse(text) for text in settings["rootfs"]["diff_ids"]]
+    if len(diff_ids) != len(blobs):
+        raise ImageError(f"manifest {manifest.digest} has {len(blobs)} layers, its config {len(diff_ids)}")
+    layers = tuple(
+        Layer(blob=blob, diff_id=diff_id, created_by=created_by, unpacked=0)
+        for blob, diff_id, created_by in zip(blobs, diff_ids, _created_by(settings, len(blobs)), strict=True)
+    )
+    platform = Platform(str(settings["os"]), str(settings["architecture"]), str(settings.get("variant") or ""))
+    return Image(manifest=manifest, config=config, layers=layers, platform=platform)
+
+
+def _created_by(config: Mapping[str, object], count: int) -> list[str]:
+    """What made each layer (config.md, "history"); history is optional and often wrong, so `count` empty texts at worst."""
+    history = config.get("history") or []
+    if not isinstance(history, list):
+        return [""] * count
+    texts = [str(entry.get("created_by", "")) for entry in history if not entry.get("empty_layer")]
+    return texts if len(texts) == count else [""] * count
 
 
 def canonical_json(value: object) -> bytes:

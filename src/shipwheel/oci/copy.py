@@ -1,0 +1,123 @@
+"""`Source`, `Target` and `copy`: push, pull, save and load are all this one function."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+from shipwheel.oci.blob import Blob, Descriptor
+from shipwheel.oci.image import Image, Index
+from shipwheel.progress import SILENT, Progress
+
+
+class Source(Protocol):
+    """Where images come from."""
+
+    def resolve(self, name: str) -> Image | Index:
+        """The image or index of this name."""
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """The bytes of a blob, unchecked."""
+
+
+class Target(Protocol):
+    """Where images go."""
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the blob need not be written."""
+
+    def write(self, blob: Blob) -> None:
+        """Take a blob, checking that it is what its descriptor promises; nothing is kept of one that is not."""
+
+    def tag(self, name: str, image: Image | Index) -> None:
+        """Take the manifests and give the image this name; all its blobs are there by now."""
+
+
+def copy(image: Image | Index, target: Target, name: str, *, progress: Progress = SILENT, workers: int = 1) -> None:
+    """Give `target` the blobs that it lacks, in order, then the name; nothing is named whose blobs are not all there.
+
+    `workers` blobs travel at a time, for targets behind a network.
+
+    Raises:
+        IntegrityError: a blob is not what its descriptor promises.
+    """
+    sender = _Sender(target=target, progress=progress)
+    if workers == 1:
+        for title, blob in _distinct(image):
+            sender.send(title, blob)
+    else:
+        _in_parallel(sender, list(_distinct(image)), workers)
+    target.tag(name, image)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sender:
+    """Sends one blob at a time, with a bar for each that the target lacks."""
+
+    target: Target
+    progress: Progress
+
+    def send(self, title: str, blob: Blob) -> None:
+        if self.target.has(blob.descriptor):
+            return
+        task, sent = self.progress.start(title, blob.size), 0
+
+        def tell(size: int) -> None:
+            nonlocal sent
+            sent += size
+            task.advance(size)
+
+        try:
+            self.target.write(Blob(descriptor=blob.descriptor, open=lambda: cast(BinaryIO, _Told(blob.open(), tell))))
+            task.advance(blob.size - sent)
+        finally:
+            task.done()
+
+
+class _Told(io.RawIOBase):
+    """A stream that tells how much of it was read; `fileno` stays that of the file, so that a target may link it."""
+
+    def __init__(self, stream: BinaryIO, tell: Callable[[int], None]) -> None:
+        super().__init__()
+        self._stream, self._told = stream, tell
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        self._told(len(data))
+        return data
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _distinct(image: Image | Index) -> Iterator[tuple[str, Blob]]:
+    """Every blob below the manifests once, with a title for people."""
+    seen = set()
+    for each in image.images if isinstance(image, Index) else (image,):
+        titles = [layer.created_by for layer in each.layers]
+        for title, blob in zip([*titles, "config"], each.blobs, strict=True):
+            if blob.digest not in seen:
+                seen.add(blob.digest)
+                yield title or blob.digest.short, blob
+
+
+def _in_parallel(sender: _Sender, blobs: list[tuple[str, Blob]], workers: int) -> None:
+    """Send `blobs` by `workers` threads; the first failure stops what has not begun."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for done in [pool.submit(sender.send, title, blob) for title, blob in blobs]:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -1,0 +1,189 @@
+"""`Store`: the local home of images and layers, an OCI image layout with memos beside it.
+
+    ROOT/oci/              a valid OCI image layout: `skopeo inspect oci:ROOT/oci:app:1.0` reads it in place
+    ROOT/layers/KEY.json   memo: the layer of this key is that blob, so it need not be made again
+    ROOT/sizes/HEX         a layer's unpacked bytes
+    ROOT/tmp/              files in the making
+    ROOT/lock              held by whoever builds, so that nobody prunes meanwhile
+
+Blobs are not forced to the disk: after a power cut one may be short, which its size tells, and it is made again. Only
+index.json is, for nothing could make the names again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from shipwheel.errors import StoreError
+from shipwheel.oci.blob import Blob, Descriptor, Digest
+from shipwheel.oci.hold import Hold
+from shipwheel.oci.image import Image, Index
+from shipwheel.oci.layer import Layer, Packed, Sink
+from shipwheel.oci.layout import OciLayout, refused
+from shipwheel.oci.memo import Memo, Memos
+from shipwheel.oci.prune import Places, Pruned, Usage, unneeded, usage
+
+if TYPE_CHECKING:
+    from shipwheel.oci.copy import Source, Target
+
+
+class Store:
+    """The store in `root`, made at the first write.
+
+    From the first `layer`, `has` or write until `tag` nobody else can prune it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._places = Places(root)
+        self._layout = OciLayout(self._places.layout, partial=self._places.partial, links=False)
+        self._memos = Memos(self._places.memos)
+        self._hold = Hold(root / "lock")
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+        return self._places.root
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all images, sorted."""
+        return self._layout.names()
+
+    def resolve(self, name: str) -> Image | Index:
+        """The image or index of this name, its raw manifest kept; unpacked sizes are 0 where they are not known.
+
+        Raises:
+            StoreError: no such name.
+            ImageError, IntegrityError: it is damaged.
+        """
+        found = self._layout.resolve(name)
+        if isinstance(found, Index):
+            return replace(found, images=tuple(self._sized(image) for image in found.images))
+        return self._sized(found)
+
+    def open(self, descriptor: Descriptor) -> BinaryIO:
+        """The bytes of a blob, unchecked.
+
+        Raises:
+            StoreError: it is not there.
+        """
+        return self._layout.open(descriptor)
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Whether the blob is there, whole."""
+        self._hold.share()
+        return self._layout.has(descriptor)
+
+    def write(self, blob: Blob) -> None:
+        """Take a blob, checked.
+
+        Raises:
+            IntegrityError: it is not what its descriptor promises.
+            StoreError: the system refuses: disk full, read-only.
+        """
+        self._begin()
+        self._layout.write(blob)
+
+    def tag(self, name: str, image: Image | Index) -> None:
+        """Name an image whose blobs are here; an image that had the name before loses it.
+
+        Raises:
+            StoreError: a blob is missing, or the system refuses.
+        """
+        self._begin()
+        images = image.images if isinstance(image, Index) else (image,)
+        for blob in (blob for each in images for blob in each.blobs):
+            if not self._layout.has(blob.descriptor):
+                raise StoreError(f"'{name}' lacks blob {blob.digest}", hint="build it again", digest=str(blob.digest))
+        for layer in (layer for each in images for layer in each.layers):
+            self._keep_size(layer)
+        self._layout.tag(name, image)
+        self._hold.release()
+
+    def untag(self, name: str) -> None:
+        """Forget a name; what it held stays until `prune`.
+
+        Raises:
+            StoreError: no such name, or the system refuses.
+        """
+        self._hold.share()
+        self._layout.untag(name)
+        self._hold.release()
+
+    def layer(self, key: str) -> Layer | None:
+        """The layer that was made for `key`, if it is still there."""
+        self._hold.share()
+        memo = self._memos.get(key)
+        if memo is None or not self._layout.has(memo.descriptor):
+            return None
+        return memo.layer(self._layout.blob(memo.descriptor))
+
+    def put_layer(self, key: str, created_by: str, write: Callable[[Sink], Packed]) -> Layer:
+        """Make the layer of `key` with `write` and remember it; several processes that make the same do no harm.
+
+        Raises:
+            StoreError: the system refuses: disk full, read-only; nothing is left then.
+        """
+        self._begin()
+        with self._layout.making() as file:
+            memo = Memo.of(write(file), created_by)
+            if not self._layout.has(memo.descriptor):
+                file.place(self._layout.path(memo.digest))
+        self._place(self._memos.path(key), memo.encoded())
+        return memo.layer(self._layout.blob(memo.descriptor))
+
+    def usage(self) -> Usage:
+        """What lies here, for `df`."""
+        return usage(self._layout, self._places)
+
+    def prune(self, *, all: bool = False, dry_run: bool = False) -> Pruned:
+        """Remove what nothing needs (`oci.prune` says what that is); a dry run only finds it.
+
+        Raises:
+            StoreError: another process builds, or the system refuses.
+        """
+        if dry_run or not self.root.is_dir():
+            return unneeded(self._layout, self._places, all=all)
+        with self._hold.alone():
+            pruned = unneeded(self._layout, self._places, all=all)
+            pruned.remove()
+        return pruned
+
+    def _begin(self) -> None:
+        """Keep pruners away, and make the folders if this is the first write."""
+        self._hold.share()
+        if (self._places.layout / "oci-layout").exists():
+            return
+        try:
+            for folder in (self._places.memos, self._places.sizes, self._places.partial):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise refused(error, self.root) from None
+        self._hold.share()
+        self._layout.create()
+
+    def _place(self, path: Path, data: bytes) -> None:
+        with self._layout.making() as file:
+            file.write(data)
+            file.place(path)
+
+    def _sized(self, image: Image) -> Image:
+        return replace(image, layers=tuple(replace(layer, unpacked=self._size(layer.blob.digest)) for layer in image.layers))
+
+    def _size(self, digest: Digest) -> int:
+        try:
+            return int((self._places.sizes / digest.hex).read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def _keep_size(self, layer: Layer) -> None:
+        path = self._places.sizes / layer.blob.digest.hex
+        if layer.unpacked and not path.exists():
+            self._place(path, str(layer.unpacked).encode())
+
+
+if TYPE_CHECKING:
+    _source: Source = Store(Path())
+    _target: Target = Store(Path())
