@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Protocol, cast
 
 from shipwheel.oci.blob import Blob, Descriptor
 from shipwheel.oci.image import Image, Index
-from shipwheel.progress import SILENT, Progress
+from shipwheel.progress import SILENT, Progress, Task
 
 
 class Source(Protocol):
@@ -54,38 +55,32 @@ def copy(image: Image | Index, target: Target, name: str, *, progress: Progress 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sender:
-    """Sends one blob at a time, with a bar for each that the target lacks."""
+    """Sends one blob at a time."""
 
     target: Target
     progress: Progress
 
     def send(self, title: str, blob: Blob) -> None:
-        if self.target.has(blob.descriptor):
-            return
-        task, sent = self.progress.start(title, blob.size), 0
-
-        def tell(size: int) -> None:
-            nonlocal sent
-            sent += size
-            task.advance(size)
-
-        try:
-            self.target.write(Blob(descriptor=blob.descriptor, open=lambda: cast(BinaryIO, _Told(blob.open(), tell))))
-            task.advance(blob.size - sent)
-        finally:
-            task.done()
+        if not self.target.has(blob.descriptor):
+            start = partial(self.progress.start, title, blob.size)
+            self.target.write(Blob(descriptor=blob.descriptor, open=lambda: cast(BinaryIO, _Told(blob.open(), start))))
 
 
 class _Told(io.RawIOBase):
-    """A stream that tells how much of it was read; `fileno` stays that of the file, so that a target may link it."""
+    """A stream with a bar from its first read to its close: a target may keep the blob and read it only in `tag`.
 
-    def __init__(self, stream: BinaryIO, tell: Callable[[int], None]) -> None:
+    `fileno` stays that of the file, so that a target may link it.
+    """
+
+    def __init__(self, stream: BinaryIO, start: Callable[[], Task]) -> None:
         super().__init__()
-        self._stream, self._told = stream, tell
+        self._stream, self._start = stream, start
+        self._task: Task | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._stream.read(size)
-        self._told(len(data))
+        self._task = self._task or self._start()
+        self._task.advance(len(data))
         return data
 
     def readable(self) -> bool:
@@ -95,6 +90,8 @@ class _Told(io.RawIOBase):
         return self._stream.fileno()
 
     def close(self) -> None:
+        if not self.closed and self._task:
+            self._task.done()
         self._stream.close()
         super().close()
 

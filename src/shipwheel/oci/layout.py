@@ -27,7 +27,8 @@ REF_NAME = "org.opencontainers.image.ref.name"
 PARTIAL = ".partial-"
 """What the name of a file in the making begins with."""
 
-_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
+LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
+"""The content of oci-layout (image-layout.md, "oci-layout file")."""
 
 _HINTS = {
     errno.ENOSPC: "the disk is full: 'shipwheel prune' frees what no image needs",
@@ -218,7 +219,7 @@ class OciLayout:
                 self.partial.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise refused(error, self.root) from None
-        for name, data in (("index.json", _index([])), ("oci-layout", _LAYOUT)):
+        for name, data in (("index.json", _index([])), ("oci-layout", LAYOUT)):
             with self.making() as file:
                 file.write(data)
                 file.place(self.root / name, replace=False)
@@ -281,10 +282,10 @@ def _linked(blob: Blob, path: Path) -> bool:
     """Link the blob's own file instead of copying it; only a file named by its digest counts as one that nobody changes."""
     with blob.open() as stream:
         try:
-            handle = Path(f"/proc/self/fd/{stream.fileno()}")
-            if handle.readlink().name != blob.digest.hex or handle.stat().st_size != blob.size:
+            source = Path(f"/proc/self/fd/{stream.fileno()}").readlink()
+            if source.name != blob.digest.hex or source.stat().st_size != blob.size:
                 return False
-            os.link(handle, path, follow_symlinks=True)
+            path.hardlink_to(source)
         except FileExistsError:
             return False
         except OSError:  # no file, no /proc, another disk, links not allowed: it is copied then
