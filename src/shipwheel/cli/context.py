@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Context:
         """The local image store."""
         from shipwheel.oci.store import Store
 
-        return Store(self.home / "store")
+        return Store(self.home)
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """Talk, on stderr; stdout is for data."""
@@ -63,6 +64,18 @@ def folder(text: str) -> Path:
         what = "is a file" if path.is_file() else "does not exist"
         raise UsageError(f"'{text}' {what}", hint="give the folder of the project")
     return path
+
+
+def local_name(text: str) -> str:
+    """An image name as the store keeps it, with its tag."""
+    from shipwheel.oci.reference import Reference
+
+    return str(Reference.parse(text))
+
+
+def emit(value: object) -> None:
+    """Data on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def human(size: float) -> str:

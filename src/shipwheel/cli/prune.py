@@ -1,0 +1,18 @@
+"""`shipwheel prune`."""
+
+from __future__ import annotations
+
+import click
+
+from shipwheel.cli.context import Context, human
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="Also layers that no named image has, and all downloads.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.pass_obj
+def command(context: Context, everything: bool, dry_run: bool) -> None:
+    """Remove what nothing in the store needs; named images always stay whole."""
+    pruned = context.store.prune(all=everything, dry_run=dry_run)
+    verb = "would free" if dry_run else "freed"
+    click.echo(f"{verb} {human(pruned.bytes)}")
