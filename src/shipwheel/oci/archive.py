@@ -14,14 +14,11 @@ from shipwheel.errors import ImageError
 from shipwheel.oci.blob import Blob, Descriptor, Digest
 from shipwheel.oci.image import INDEX_TYPE, Image, Index, canonical_json, manifests
 from shipwheel.oci.layer import MTIME, Sink
-from shipwheel.oci.layout import LAYOUT, REF_NAME, OciLayout, Partial
+from shipwheel.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, OciLayout, Partial
 from shipwheel.oci.reference import Reference
 
 if TYPE_CHECKING:
     from shipwheel.oci.copy import Target
-
-CONTAINERD_NAME = "io.containerd.image.name"
-"""The annotation by which containerd, and Docker over it, name an image of an archive."""
 
 __all__ = ["DockerArchive", "OciArchive", "OciLayout", "write_archive"]
 

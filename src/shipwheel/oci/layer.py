@@ -126,7 +126,8 @@ class _MultiMember:
 
     def finish(self) -> Packed:
         """The last member; no more can be added."""
-        self._pack(bytes(self._pending))
+        if self._pending:
+            self._pack(bytes(self._pending))
         return Packed(
             digest=Digest(self._gzip.hexdigest()),
             size=self._size,

@@ -24,6 +24,9 @@ from shipwheel.oci.image import INDEX_TYPE, MAX_JSON, Image, Index, canonical_js
 REF_NAME = "org.opencontainers.image.ref.name"
 """The annotation that names an entry of index.json (image-spec, annotations.md)."""
 
+CONTAINERD_NAME = "io.containerd.image.name"
+"""The annotation by which containerd, and Docker over it, name an entry: in full, with docker.io."""
+
 PARTIAL = ".partial-"
 """What the name of a file in the making begins with."""
 
@@ -66,6 +69,14 @@ class Partial:
             self._file.write(data)
         except OSError as error:
             raise refused(error, self._path.parent) from None
+
+    def whole(self) -> Path:
+        """End the file where it is: for one that is only needed for a while."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise refused(error, self._path.parent) from None
+        return self._path
 
     def place(self, path: Path, *, durable: bool = False, replace: bool = True) -> None:
         """Give the file its name; `durable` asks the disk first, without `replace` a file that stands there stays."""

@@ -15,6 +15,9 @@ from shipwheel.errors import Problem, TreeError
 USRMERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Top-level names that are links into usr/ on a merged-usr system (Debian: `usrmerge`)."""
 
+_USUAL = 0o755
+"""The mode of a directory that nobody has thought about."""
+
 
 class Kind(Enum):
     """What an entry is; nothing else may stand in a layer."""
@@ -88,7 +91,7 @@ class Tree:
     def of(cls, entries: Iterable[Entry], *, origin: str = "tree", merge_usr: bool = True, case_clash: bool = True) -> Tree:
         """Check and sort `entries`; `origin` names them in errors, `case_clash` refuses names that differ in case only.
 
-        Identical directories may repeat; parents that are missing are added with mode 0755.
+        Directories may repeat, and a mode other than 0755 wins; parents that are missing are added with mode 0755.
 
         Raises:
             TreeError: all faults at once: absolute or escaping paths, duplicates, entries below a non-directory, links
@@ -107,6 +110,10 @@ class Tree:
                 found[entry.path] = entry
             elif not (entry.kind is other.kind is Kind.DIRECTORY):
                 problems.append(Problem(message="stands there twice", path=entry.path))
+            elif entry.mode != other.mode and _USUAL not in (entry.mode, other.mode):
+                problems.append(Problem(message=f"has the modes {other.mode:o} and {entry.mode:o}", path=entry.path))
+            elif other.mode == _USUAL:
+                found[entry.path] = entry
         problems += _add_parents(found)
         if case_clash:
             problems += _case_clashes(found)
@@ -141,6 +148,10 @@ def _order(path: str) -> list[str]:
 
 def _fault(entry: Entry) -> str:
     path = entry.path
+    if not _is_text(path) or not _is_text(entry.target):
+        return "a name that is not UTF-8"
+    if not 0 <= entry.mode <= 0o7777 or entry.size < 0:
+        return f"a mode or size that cannot be: {entry.mode:o}, {entry.size}"
     parts = path.split("/")
     if not path or path.startswith("/"):
         return "an absolute or empty path"
@@ -155,6 +166,15 @@ def _fault(entry: Entry) -> str:
     if entry.kind is Kind.SYMLINK:
         return _link_fault(parts, entry.target)
     return ""
+
+
+def _is_text(name: str) -> bool:
+    """Whether it can be encoded: Python keeps foreign bytes of file names as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _link_fault(parts: list[str], target: str) -> str:
