@@ -1,0 +1,115 @@
+"""Why a container died, in one sentence, from what the engine and its last log lines say."""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+
+from shipwheel.engines.engine import State
+from shipwheel.errors import ContainerError
+
+LAST_LINES = 20
+"""Log lines shown with the sentence: a Python traceback of the usual depth fits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cause:
+    """A pattern in an engine's message or a log; `{0}` in the texts is its first group that matched."""
+
+    pattern: re.Pattern[str]
+    sentence: str
+    hint: str
+
+
+_PORT = _Cause(
+    pattern=re.compile(
+        r":(\d+)(?: failed)?: (?:bind: )?(?:address already in use|port is already allocated)"
+        r"|, (\d+)\): (?:\[errno 98\] )?address already in use|address already in use",
+        re.IGNORECASE,
+    ),
+    sentence="port {0} is taken",
+    hint="stop what listens there, or choose another host port: -p OTHER:CONTAINER",
+)
+_COMMAND = _Cause(
+    pattern=re.compile(
+        r"exec:? \\?[\"']?([^\"'\\:\s]+)\\?[\"']?: (?:executable file not found|stat [^:]*: no such file|no such file)"
+        r"|executable file [`'\"]?([^`'\"\s]+)[`'\"]? not found"
+    ),
+    sentence="the command '{0}' is not in the image",
+    hint="check the command, or the entrypoint and PATH of the image",
+)
+_NOT_EXECUTABLE = _Cause(
+    pattern=re.compile(r"exec:? \\?[\"']?([^\"'\\:\s]+)\\?[\"']?: permission denied"),
+    sentence="the command '{0}' is not executable",
+    hint="chmod +x the file and build again",
+)
+_MODULE = _Cause(
+    pattern=re.compile(r"ModuleNotFoundError: No module named '([^']+)'"),
+    sentence="the module '{0}' is missing in the image",
+    hint="add the package that provides it to the requirements, then lock and build again",
+)
+_LIBRARY = _Cause(
+    pattern=re.compile(r"(?:ImportError|OSError): (\S+\.so[.\d]*): cannot open shared object file"),
+    sentence="the shared library '{0}' is missing in the image",
+    hint="add its Debian package to system-packages, then lock and build again",
+)
+_READ_ONLY = _Cause(
+    pattern=re.compile(r"Read-only file system: '([^']+)'|([^\s:']+): Read-only file system"),
+    sentence="it may not write '{0}': the file system is read-only",
+    hint="write below /tmp, or mount a volume there: -v SOURCE:TARGET",
+)
+_DENIED = _Cause(
+    pattern=re.compile(r"Permission denied: '([^']+)'|([^\s:']+): Permission denied"),
+    sentence="it may not touch '{0}': permission denied",
+    hint="files of the image belong to root; write below /tmp or to a volume that the container's user owns",
+)
+_AT_START = (_PORT, _COMMAND, _NOT_EXECUTABLE)
+_IN_LOG = (_MODULE, _LIBRARY, _PORT, _READ_ONLY, _DENIED, _COMMAND)
+
+
+def refused(name: str, message: str) -> ContainerError | None:
+    """The error for a container that the engine could not start, if `message` says why in words that we know."""
+    found = _find(_AT_START, message)
+    return ContainerError(f"container '{name}' did not start: {found[0]}", hint=found[1]) if found else None
+
+
+def died(state: State, log: str, *, while_waiting: bool = False) -> ContainerError:
+    """The error for a container that ended by itself: its last lines, and one sentence on why."""
+    code = state.exit_code or 0
+    tail = "\n".join(f"  | {line}" for line in log.rstrip().splitlines()[-LAST_LINES:])
+    sentence, hint = _reason(state, log, while_waiting)
+    message = f"container '{state.name}' died: {sentence}"
+    return ContainerError(f"{tail}\n{message}" if tail else message, hint=hint, exit_code=code, reason=sentence)
+
+
+def _reason(state: State, log: str, while_waiting: bool) -> tuple[str, str]:
+    if state.out_of_memory:
+        return "killed for memory", "give it more with --memory, or load less"
+    last = "\n".join(log.splitlines()[-LAST_LINES:])
+    found = _find(_AT_START, state.error) or (_find(_IN_LOG, last) if state.exit_code else None)
+    if found:
+        return found
+    if state.error:
+        return state.error, ""
+    if state.exit_code == 0 and while_waiting:
+        return "it ended with exit code 0 before it answered", "a service keeps running; without -p it may end"
+    return _exit(state.exit_code or 0), ""
+
+
+def _exit(code: int) -> str:
+    if 128 < code < 128 + 65:
+        try:
+            return f"ended by {signal.Signals(code - 128).name} (exit code {code})"
+        except ValueError:
+            pass
+    return f"exit code {code}"
+
+
+def _find(causes: tuple[_Cause, ...], text: str) -> tuple[str, str] | None:
+    for cause in causes:
+        matches = list(cause.pattern.finditer(text))
+        if matches:
+            subject = next((group for group in matches[-1].groups() if group), "")
+            return cause.sentence.format(subject).replace("port  is", "a port is"), cause.hint
+    return None

@@ -1,0 +1,104 @@
+"""Waiting for a started container: until it answers, or until it is clear that it will not."""
+
+from __future__ import annotations
+
+import socket
+import time
+from dataclasses import dataclass
+
+from shipwheel.engines.death import LAST_LINES, died
+from shipwheel.engines.engine import Container, State
+from shipwheel.errors import ContainerError
+
+ANSWER_WITHIN = 600.0
+"""Seconds: a large model loads for minutes; one that takes longer is stuck more often than slow."""
+
+SETTLE = 1.0
+"""Seconds that a container without a port must run to count as started."""
+
+POLL_FROM, POLL_TO = 0.02, 0.5
+"""Seconds between looks: short at first, for services that start in a moment."""
+
+_REQUEST = b"GET / HTTP/1.0\r\nHost: localhost\r\nUser-Agent: shipwheel\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the service should answer, seen from here."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def addresses(state: State) -> tuple[Address, ...]:
+    """Of the published ports."""
+    everywhere = ("", "0.0.0.0", "::")
+    return tuple(
+        Address(host=state.host if port.ip in everywhere else port.ip, port=port.host) for port in state.ports if port.host
+    )
+
+
+def wait_until_answers(container: Container, where: tuple[Address, ...], within: float = ANSWER_WITHIN) -> State:
+    """Return when any HTTP response comes from the first address; with none, when the container has run a second or ended well.
+
+    Raises:
+        ContainerError: it died, or did not answer in time.
+    """
+    deadline = time.monotonic() + (within if where else SETTLE)
+    pause = POLL_FROM
+    while True:
+        if where and answers(where[0]):
+            return container.state()
+        state = container.state()
+        if not state.running:
+            return _ended(container, state, waiting=bool(where))
+        if time.monotonic() > deadline:
+            if not where:
+                return state
+            raise _silent(container, where[0], within)
+        time.sleep(pause)
+        pause = min(pause * 1.5, POLL_TO)
+
+
+def answers(where: Address) -> bool:
+    """Whether something there speaks HTTP; the status does not matter, a bare TCP connection is not enough.
+
+    Engines' proxies accept before the container listens and then hang up: only a response counts.
+    """
+    try:
+        with socket.create_connection((where.host, where.port), timeout=2) as connection:
+            connection.sendall(_REQUEST)
+            return connection.recv(5).startswith(b"HTTP/")
+    except OSError:
+        return False
+
+
+def check_end(container: Container) -> State:
+    """The state of a container that has ended.
+
+    Raises:
+        ContainerError: it did not end with exit code 0.
+    """
+    return _ended(container, container.state(), waiting=False)
+
+
+def _ended(container: Container, state: State, *, waiting: bool) -> State:
+    if state.exit_code == 0 and not state.error and not waiting:
+        return state
+    raise died(state, _tail(container), while_waiting=waiting)
+
+
+def _silent(container: Container, where: Address, within: float) -> ContainerError:
+    tail = "".join(f"  | {line}\n" for line in _tail(container).splitlines())
+    return ContainerError(
+        f"{tail}container '{container.name}' runs, but nothing answers at {where} after {within:.0f} s",
+        hint="does it listen on 0.0.0.0, and on the port given with -p? 'shipwheel logs' shows what it says",
+    )
+
+
+def _tail(container: Container) -> str:
+    return b"".join(container.logs(tail=LAST_LINES)).decode(errors="replace")
