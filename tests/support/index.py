@@ -73,7 +73,7 @@ class FileServer:
 def serve(server: FileServer) -> Iterator[FileServer]:
     """Run it on a free port of the loopback interface."""
     handler = type("Handler", (_Handler,), {"served": server})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    http = _Server(("127.0.0.1", 0), handler)
     http.daemon_threads = True
     server.url = f"http://127.0.0.1:{http.server_port}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
@@ -84,6 +84,11 @@ def serve(server: FileServer) -> Iterator[FileServer]:
         http.shutdown()
         http.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away in the middle are part of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):
