@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +87,7 @@ def human(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def table(rows: list[tuple[str, ...]], header: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
     """Columns of text; the columns in `right` (from 0) are numbers."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
     lines = (

@@ -1,0 +1,109 @@
+"""`shipwheel build`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from shipwheel.build import BuildOptions
+from shipwheel.cli.context import Context, emit, human, table
+from shipwheel.cli.making import Made, Request, make_image
+from shipwheel.cli.targets import FORMS, open_target
+from shipwheel.oci.blob import Platform
+from shipwheel.oci.copy import copy
+from shipwheel.oci.image import Image, Index
+
+
+@click.command()
+@click.argument("directory", default=".", metavar="[DIR]")
+@click.option("-t", "--tag", default="", metavar="NAME[:TAG]", help="Name of the image. Default: the project's name.")
+@click.option("--platform", "platforms", multiple=True, metavar="P", help="linux/amd64, linux/arm64; repeat for both.")
+@click.option("--to", "places", multiple=True, metavar="PLACE", help=f"Also give the image to {FORMS}.")
+@click.option("--no-bytecode", is_flag=True, help="No compiled modules: a faster build, a slower start.")
+@click.option("--single-member", is_flag=True, help="One gzip member a layer, for readers that take only one.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=0, metavar="N", help="Layers made at a time. Default: processors.")
+@click.option("--json", "as_json", is_flag=True, help="Print data: name, digest, platforms, layers, sizes, seconds.")
+@click.pass_obj
+def command(context: Context, *, places: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+    """Make an image of the project in DIR; it lands in the local store and wherever --to says."""
+    started = time.monotonic()
+    request = Request(
+        directory=flags["directory"],
+        tag=flags["tag"],
+        platforms=tuple(Platform.parse(text) for text in flags["platforms"]),
+        options=BuildOptions(bytecode=not flags["no_bytecode"], single_member=flags["single_member"]),
+        jobs=flags["jobs"],
+    )
+    made = make_image(context, request)
+    for place in places:
+        with open_target(place, context) as target:
+            copy(made.image, target, made.name)
+    made = replace(made, seconds=time.monotonic() - started)
+    if as_json:
+        emit(describe(made))
+    else:
+        context.say(_text(made, places))
+
+
+def describe(made: Made) -> dict[str, Any]:
+    """`--json`: layers lowest first, sizes in bytes."""
+    images = _images(made)
+    reused = frozenset(digest for built in made.builds for digest in built.reused)
+    layers = [
+        {
+            "platform": str(image.platform),
+            "digest": str(layer.blob.digest),
+            "diff_id": str(layer.diff_id),
+            "size": layer.blob.size,
+            "unpacked": layer.unpacked,
+            "created_by": layer.created_by,
+            "reused": str(layer.blob.digest) in reused,
+        }
+        for image in images
+        for layer in image.layers
+    ]
+    sizes = {"compressed": sum(image.size for image in images), "unpacked": sum(image.unpacked for image in images)}
+    return {
+        "name": made.name,
+        "digest": str(made.image.manifest.digest),
+        "platforms": [str(image.platform) for image in images],
+        "layers": layers,
+        "sizes": sizes,
+        "seconds": round(made.seconds, 3),
+    }
+
+
+def _images(made: Made) -> tuple[Image, ...]:
+    return made.image.images if isinstance(made.image, Index) else (made.image,)
+
+
+def _text(made: Made, places: tuple[str, ...]) -> str:
+    value = describe(made)
+    rows = [
+        (
+            layer["digest"][7:19],
+            _short(layer["created_by"]),
+            human(layer["size"]),
+            human(layer["unpacked"]),
+            "reused" if layer["reused"] else "new",
+        )
+        for layer in value["layers"]
+    ]
+    sizes = value["sizes"]
+    where = f"; also in {', '.join(places)}" if places else ""
+    return "\n".join(
+        [
+            table(rows, ("LAYER", "HOLDS", "SIZE", "UNPACKED", ""), right=frozenset({2, 3})),
+            "",
+            f"{made.name}  {', '.join(value['platforms'])}{where}",
+            f"{value['digest']}",
+            f"{human(sizes['compressed'])} compressed, {human(sizes['unpacked'])} unpacked, {value['seconds']:.2f} s",
+        ]
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,25 @@
+"""Making a lock: what `lock`, `build` and `run` share."""
+
+from __future__ import annotations
+
+from shipwheel.cli.context import Context
+from shipwheel.cli.workshop import open_workshop
+from shipwheel.lock import FILE_NAME, Lock, write_lock
+from shipwheel.oci.blob import Platform
+from shipwheel.project import Project
+from shipwheel.resolve.project import Upgrade, lock_project
+
+
+def make_lock(
+    context: Context, project: Project, platforms: tuple[Platform, ...], previous: Lock | None = None, upgrade: Upgrade = Upgrade()
+) -> Lock:
+    """Choose versions, write the project's shipwheel.lock and say what was decided."""
+    shop = open_workshop(context, project)
+    for decision in project.decisions:
+        context.say(f"  {decision.what:<13} {decision.value}  ({decision.why})")
+    lock = lock_project(project, platforms, shop.reach, previous=previous, upgrade=upgrade)
+    write_lock(project.root / FILE_NAME, lock)
+    for each in lock.platforms:
+        built = f", {len(each.built)} built from source" if each.built else ""
+        context.say(f"locked {each.platform}: {len(each.wheels)} wheels{built}, {len(each.debs)} Debian packages")
+    return lock

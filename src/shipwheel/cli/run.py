@@ -1,0 +1,174 @@
+"""`shipwheel run`."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shipwheel.cli.context import Context, local_name
+from shipwheel.cli.engines import engine_option, surroundings
+from shipwheel.engines.attached import Attached
+from shipwheel.engines.engine import Container, State
+from shipwheel.engines.find import find_engine
+from shipwheel.engines.spec import (
+    Limits,
+    Port,
+    RunSpec,
+    Volume,
+    default_name,
+    exposed_ports,
+    parse_env,
+    parse_name,
+    parse_network,
+    parse_size,
+)
+from shipwheel.engines.wait import Address, addresses, wait_until_answers
+from shipwheel.errors import ContainerError, UsageError
+from shipwheel.oci.copy import copy
+
+if TYPE_CHECKING:
+    from shipwheel.oci.image import Image, Index
+
+LOOPBACK = "127.0.0.1"
+"""Where an image's own port is published when no -p is given: for this machine only."""
+
+
+class _WithArguments(click.Command):
+    """What stands behind `--` is the container's, even where no target stands before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Split there."""
+        at = args.index("--") if "--" in args else len(args)
+        ctx.meta[__name__] = tuple(args[at + 1 :])
+        return super().parse_args(ctx, args[:at])
+
+
+@click.command(cls=_WithArguments, options_metavar="[OPTIONS]", epilog="What stands behind -- replaces the image's command.")
+@click.argument("target", default=".", metavar="[DIR|NAME[:TAG]]")
+@click.option("-d", "--detach", is_flag=True, help="Return when the service answers; it goes on running.")
+@click.option("-p", "--publish", multiple=True, metavar="[[IP:]HOST:]PORT", help="Offer a port of the container on the host.")
+@click.option("-e", "--env", multiple=True, metavar="KEY[=VALUE]", help="Set a variable, or pass your own through.")
+@click.option("-v", "--volume", multiple=True, metavar="SRC:DST[:ro]", help="Show a folder, or a named volume, at DST.")
+@click.option("--name", metavar="NAME", help="The container's name; made from the image's otherwise.")
+@click.option("--user", default="", metavar="UID[:GID]", help="Run as this user instead of the image's.")
+@click.option("--shm-size", metavar="SIZE", help="Size of /dev/shm, for example 1g.")
+@click.option("--memory", metavar="SIZE", help="Memory that it may use, for example 2g.")
+@click.option("--cpus", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Processors that it may use.")
+@click.option("--network", default="", metavar="NAME", help="bridge (the default), host, none, or a network of the engine.")
+@click.option("--read-only", is_flag=True, help="Refuse writes to the root file system; /tmp stays writable.")
+@engine_option
+@click.pass_context
+def command(ctx: click.Context, target: str, engine: str | None, **flags: Any) -> None:
+    """Run a project or an image, and wait until it answers."""
+    context: Context = ctx.obj
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    name = ensure_image(context, target)
+    image = context.store.resolve(name)
+    spec = _spec(context, name, image, {**flags, "command": ctx.meta[__name__]})
+    with find_engine(engine, surroundings(context)) as found:
+        copy(image, found.target(), name, context.progress())
+        run = _Run(context=context, spec=spec, kind=found.kind)
+        if flags["detach"]:
+            run.detached(found.run(spec))
+        else:
+            run.attached(found.run(spec))
+
+
+def ensure_image(context: Context, target: str) -> str:
+    """The name in the store of what `target` means."""
+    name = local_name(target)
+    if name not in context.store.names():
+        raise UsageError(f"there is no image '{name}'", hint="'shipwheel images' lists them; a project needs its folder")
+    return name
+
+
+def _spec(context: Context, name: str, image: Image | Index, flags: dict[str, Any]) -> RunSpec:
+    network = parse_network(flags["network"]) if flags["network"] else ""
+    given = tuple(Port.parse(text) for text in flags["publish"])
+    return RunSpec(
+        image=name,
+        name=parse_name(flags["name"]) if flags["name"] else default_name(name, secrets.token_hex(2)),
+        command=flags["command"],
+        ports=given or _own_ports(image),
+        env=parse_env(flags["env"], context.env),
+        volumes=tuple(_volume(text) for text in flags["volume"]),
+        limits=Limits(
+            memory=parse_size(flags["memory"], "--memory") if flags["memory"] else None,
+            shm_size=parse_size(flags["shm_size"], "--shm-size") if flags["shm_size"] else None,
+            cpus=flags["cpus"],
+        ),
+        network=network,
+        user=flags["user"],
+        read_only=flags["read_only"],
+    )
+
+
+def _own_ports(image: Image | Index) -> tuple[Port, ...]:
+    one = getattr(image, "images", (image,))[0]
+    return tuple(Port(container=port, host=port, ip=LOOPBACK) for port in exposed_ports(one))
+
+
+def _volume(text: str) -> Volume:
+    """With an absolute source that exists: one engine would make a missing folder, another refuse it."""
+    volume = Volume.parse(text)
+    if not volume.is_path:
+        return volume
+    source = Path(volume.source).expanduser().absolute()
+    if not source.exists():
+        raise UsageError(f"-v '{text}': '{source}' does not exist", hint="make it first")
+    return Volume(source=str(source), target=volume.target, read_only=volume.read_only)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What is said while a container starts and runs."""
+
+    context: Context
+    spec: RunSpec
+    kind: str
+
+    def detached(self, container: Container) -> None:
+        """Until it answers; the name on stdout, for scripts."""
+        try:
+            state = wait_until_answers(container, self._where(container))
+        except ContainerError as error:
+            for line in str(error.fields.get("log", "")).splitlines():
+                self.context.say(f"  | {line}")
+            self.context.say(f"'shipwheel logs {container.name}' shows the rest; 'shipwheel rm {container.name}' removes it")
+            raise
+        except KeyboardInterrupt:
+            container.remove()
+            raise
+        self._say_running(state)
+        click.echo(container.name)
+
+    def attached(self, container: Container) -> None:
+        """Until it ends or Ctrl-C."""
+        with ExitStack() as stack:
+            attached = stack.enter_context(Attached(container, _to_stdout))
+            self._say_running(attached.until_it_answers(self._where(container)))
+            attached.until_it_ends()
+
+    def _where(self, container: Container) -> tuple[Address, ...]:
+        state = container.state()
+        for note in state.notes:
+            self.context.say(f"{self.spec.name}: {note}", style="yellow")
+        return addresses(state) if self.spec.network != "none" else ()
+
+    def _say_running(self, state: State) -> None:
+        if not state.running:
+            return
+        where = "".join(f" at {address}" for address in addresses(state)[:1])
+        self.context.say(f"{self.spec.name} runs{where} ({self.kind})", style="green")
+
+
+def _to_stdout(piece: bytes) -> None:
+    sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
