@@ -1,0 +1,19 @@
+"""Debian packages: which archives to ask, indexes that can be trusted, and the closure of what was asked for."""
+
+from __future__ import annotations
+
+from shipwheel.resolve.debian.archives import DebianArchives, deb_urls, find_archives
+from shipwheel.resolve.debian.closure import NOT_FOLLOWED, resolve_debs
+from shipwheel.resolve.debian.index import DebIndex, Fetcher, IndexSource, load_index
+
+__all__ = [
+    "NOT_FOLLOWED",
+    "DebIndex",
+    "DebianArchives",
+    "Fetcher",
+    "IndexSource",
+    "deb_urls",
+    "find_archives",
+    "load_index",
+    "resolve_debs",
+]
