@@ -65,7 +65,7 @@ class _WithArguments(click.Command):
 @click.option("--read-only", is_flag=True, help="Refuse writes to the root file system; /tmp stays writable.")
 @engine_option
 @click.pass_context
-def command(ctx: click.Context, target: str, engine: str | None, **flags: Any) -> None:
+def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any) -> None:
     """Run a project or an image, and wait until it answers."""
     context: Context = ctx.obj
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -73,7 +73,7 @@ def command(ctx: click.Context, target: str, engine: str | None, **flags: Any) -
     image = context.store.resolve(name)
     spec = _spec(context, name, image, {**flags, "command": ctx.meta[__name__]})
     with find_engine(engine, surroundings(context)) as found:
-        copy(image, found.target(), name, context.progress())
+        copy(image, found.target(), name, progress=context.progress())
         run = _Run(context=context, spec=spec, kind=found.kind)
         if flags["detach"]:
             run.detached(found.run(spec))
@@ -111,8 +111,7 @@ def _spec(context: Context, name: str, image: Image | Index, flags: dict[str, An
 
 
 def _own_ports(image: Image | Index) -> tuple[Port, ...]:
-    one = getattr(image, "images", (image,))[0]
-    return tuple(Port(container=port, host=port, ip=LOOPBACK) for port in exposed_ports(one))
+    return tuple(Port(container=port, host=port, ip=LOOPBACK) for port in exposed_ports(image))
 
 
 def _volume(text: str) -> Volume:

@@ -10,7 +10,7 @@ from shipwheel.engines.engine import State
 from shipwheel.errors import ContainerError
 
 LAST_LINES = 20
-"""Log lines shown with the sentence: a Python traceback of the usual depth fits."""
+"""Log lines read for the reason, and shown with it: a Python traceback of the usual depth fits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +75,11 @@ def refused(name: str, message: str) -> ContainerError | None:
 
 
 def died(state: State, log: str, *, while_waiting: bool = False) -> ContainerError:
-    """The error for a container that ended by itself: its last lines, and one sentence on why."""
-    code = state.exit_code or 0
-    tail = "\n".join(f"  | {line}" for line in log.rstrip().splitlines()[-LAST_LINES:])
+    """The error for a container that ended by itself: one sentence on why, and its last lines as the field `log`."""
     sentence, hint = _reason(state, log, while_waiting)
-    message = f"container '{state.name}' died: {sentence}"
-    return ContainerError(f"{tail}\n{message}" if tail else message, hint=hint, exit_code=code, reason=sentence)
+    return ContainerError(
+        f"container '{state.name}' died: {sentence}", hint=hint, exit_code=state.exit_code or 0, reason=sentence, log=log
+    )
 
 
 def _reason(state: State, log: str, while_waiting: bool) -> tuple[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
+from docker.types import CancellableStream
 
 from shipwheel.engines.connect import docker_client, host_of, podman_client
 from shipwheel.engines.death import refused
@@ -56,9 +57,10 @@ class DockerEngine:
             identity = self._create(spec)
             try:
                 self.client.api.start(identity)
-            except APIError as error:
+            except (APIError, KeyboardInterrupt) as error:
                 self.client.api.remove_container(identity, force=True, v=True)
-                raise refused(spec.name, said(error)) or error from None
+                known = refused(spec.name, said(error)) if isinstance(error, APIError) else None
+                raise known or error from None
             return DockerContainer(engine=self, name=spec.name)
 
     def containers(self) -> list[Container]:
@@ -131,16 +133,15 @@ class DockerContainer:
     def logs(self, *, follow: bool = False, tail: int | None = None) -> Iterator[bytes]:
         """Both outputs as they were written."""
         with engine_says(self.engine.kind):
-            yield from self.engine.client.api.logs(
-                self.name, stdout=True, stderr=True, stream=True, follow=follow, tail="all" if tail is None else tail
-            )
+            lines = "all" if tail is None else tail
+            yield from _pieces(self.engine.client.api.logs(self.name, stream=True, follow=follow, tail=lines))
 
     def exec(self, command: Sequence[str], write: Callable[[bytes], object]) -> int:
         """Run `command` inside, its output to `write`; returns its exit status."""
         api = self.engine.client.api
         with engine_says(self.engine.kind):
             identity = api.exec_create(self.name, list(command))["Id"]
-            for piece in api.exec_start(identity, stream=True):
+            for piece in _pieces(api.exec_start(identity, stream=True)):
                 write(piece)
             return int(api.exec_inspect(identity)["ExitCode"] or 0)
 
@@ -156,6 +157,15 @@ class DockerContainer:
                 self.engine.client.api.remove_container(self.name, force=True, v=True)
             except NotFound:
                 return
+
+
+def _pieces(stream: CancellableStream) -> Iterator[bytes]:
+    """Of a stream whose connection is closed when nobody reads on."""
+    try:
+        yield from stream
+    finally:
+        with suppress(OSError):
+            stream.close()
 
 
 def _state(name: str, told: Mapping[str, Any], host: str) -> State:

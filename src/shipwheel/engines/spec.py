@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from shipwheel.errors import UsageError
+from shipwheel.oci.image import Image, Index
 
 LABEL = "io.shipwheel.container"
 """On every container that Shipwheel starts: how `ps`, `stop` and `rm` tell them from others."""
@@ -118,6 +120,14 @@ class RunSpec:
     def published(self) -> tuple[Port, ...]:
         """The ports that need publishing: none where the host's network is shared, or there is no network."""
         return () if self.network in ("host", "none") else self.ports
+
+
+def exposed_ports(image: Image | Index) -> tuple[int, ...]:
+    """The TCP ports that an image, of an index the first, says it serves (OCI image-spec, config.md, "ExposedPorts")."""
+    one = image.images[0] if isinstance(image, Index) else image
+    settings = json.loads(one.config.read()).get("config") or {}
+    found = (key.partition("/") for key in settings.get("ExposedPorts") or {})
+    return tuple(sorted(int(number) for number, _, protocol in found if number.isdigit() and protocol in ("", "tcp")))
 
 
 def parse_size(text: str, flag: str) -> int:

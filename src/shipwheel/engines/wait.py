@@ -93,10 +93,10 @@ def _ended(container: Container, state: State, *, waiting: bool) -> State:
 
 
 def _silent(container: Container, where: Address, within: float) -> ContainerError:
-    tail = "".join(f"  | {line}\n" for line in _tail(container).splitlines())
     return ContainerError(
-        f"{tail}container '{container.name}' runs, but nothing answers at {where} after {within:.0f} s",
+        f"container '{container.name}' runs, but nothing answers at {where} after {within:.0f} s",
         hint="does it listen on 0.0.0.0, and on the port given with -p? 'shipwheel logs' shows what it says",
+        log=_tail(container),
     )
 
 

@@ -88,4 +88,4 @@ def inside(pid: int) -> list[str]:
     """What to put before a command so that it runs in the user namespace of process `pid`; nothing for root."""
     if os.getuid() == 0:
         return []
-    return ["nsenter", "--user", "--preserve-credentials", "--mount", f"--target={pid}"]
+    return ["nsenter", "--user", "--preserve-credentials", f"--target={pid}"]
