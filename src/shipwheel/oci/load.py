@@ -135,7 +135,7 @@ class _Slice(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        size = self._file.readinto(buffer[: min(len(buffer), self._left)])
+        size = self._file.readinto(memoryview(buffer)[: min(len(buffer), self._left)])
         self._left -= size
         return int(size)
 

@@ -159,7 +159,7 @@ def _fault(entry: Entry) -> str:
         return "a path with '..', '.' or an empty part"
     if "\0" in path or "\\" in path:
         return "a path with a null byte or a backslash"
-    if parts[-1].startswith(".wh."):
+    if any(part.startswith(".wh.") for part in parts):
         return "a name that means 'deleted' in a layer"
     if any(len(part.encode()) > 255 for part in parts):
         return "a name longer than 255 bytes"
