@@ -1,0 +1,23 @@
+"""What a project's folder says: settings, requirements, Python's version, command, files."""
+
+from shipwheel.project.command import Command
+from shipwheel.project.files import LeftOut, ProjectFile
+from shipwheel.project.load import Decision, Project, load_project
+from shipwheel.project.requirements import Requirements
+from shipwheel.project.rules import parse_size
+from shipwheel.project.settings import RunSettings, Settings, parse_settings, settings_schema
+
+__all__ = [
+    "Command",
+    "Decision",
+    "LeftOut",
+    "Project",
+    "ProjectFile",
+    "Requirements",
+    "RunSettings",
+    "Settings",
+    "load_project",
+    "parse_settings",
+    "parse_size",
+    "settings_schema",
+]

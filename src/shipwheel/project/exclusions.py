@@ -11,11 +11,17 @@ DATA_FILE_BYTES = 1 << 20
 """From this size on a table is a data set; a smaller one is likely a list of labels that the service reads."""
 
 DATA_SUFFIXES = frozenset(
-    ".csv .tsv .parquet .feather .arrow .orc .avro .jsonl .ndjson .tfrecord .tfrecords .recordio .lmdb .mdb .mat .sas7bdat".split()
+    (
+        *(".csv", ".tsv", ".parquet", ".feather", ".arrow", ".orc", ".avro", ".jsonl", ".ndjson"),
+        *(".tfrecord", ".tfrecords", ".recordio", ".lmdb", ".mdb", ".mat", ".sas7bdat"),
+    )
 )
 MODEL_SUFFIXES = frozenset(
-    ".joblib .pkl .pickle .onnx .safetensors .pt .pth .pte .bin .gguf .ggml .h5 .keras .tflite .pb .cbm .ubj .bst .model .skops "
-    ".pmml .mlmodel .engine .plan .torchscript .npz".split()
+    (
+        *(".joblib", ".pkl", ".pickle", ".onnx", ".safetensors", ".pt", ".pth", ".pte", ".bin"),
+        *(".gguf", ".ggml", ".h5", ".keras", ".tflite", ".pb", ".cbm", ".ubj", ".bst"),
+        *(".model", ".skops", ".pmml", ".mlmodel", ".engine", ".plan", ".torchscript", ".npz"),
+    )
 )
 """File formats of models."""
 
@@ -69,7 +75,9 @@ EXCLUSIONS = (
         ),
     ),
     Exclusion(reason="made by a build", names=("*.egg-info/", "/build/", "/dist/"), unless_package=True),
-    Exclusion(reason="editor and CI files", names=(".idea/", ".vscode/", ".github/", ".gitlab/", ".circleci/", ".devcontainer/")),
+    Exclusion(
+        reason="editor and CI files", names=(".idea/", ".vscode/", ".github/", ".gitlab/", ".circleci/", ".devcontainer/")
+    ),
     DATA,
     Exclusion(
         reason="training output",
@@ -84,7 +92,14 @@ EXCLUSIONS = (
         reason="container files",
         names=(
             *("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", ".dockerignore", "*.dockerignore"),
-            *("docker-compose*.yml", "docker-compose*.yaml", "compose*.yml", "compose*.yaml", "/shipwheel.toml", "/shipwheel.lock"),
+            *(
+                "docker-compose*.yml",
+                "docker-compose*.yaml",
+                "compose*.yml",
+                "compose*.yaml",
+                "/shipwheel.toml",
+                "/shipwheel.lock",
+            ),
         ),
     ),
 )

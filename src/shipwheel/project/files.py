@@ -206,7 +206,7 @@ class _Scan:
             return
         target = ""
         if stat.S_ISLNK(status.st_mode):
-            target = os.readlink(entry.path)
+            target = str(Path(entry.path).readlink())
             problem = _link_problem(self.root, path, target)
         else:
             problem = _file_problem(entry, status)

@@ -1,0 +1,126 @@
+"""`load_project`: everything that the folder says, as one value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from shipwheel.errors import Problem, ProjectError
+from shipwheel.project.command import Command, find_command
+from shipwheel.project.files import LeftOut, ProjectFile, find_files
+from shipwheel.project.fingerprint import fingerprint
+from shipwheel.project.folder import Folder, read_folder
+from shipwheel.project.models import loaded_models
+from shipwheel.project.python import PythonChoice, choose_python
+from shipwheel.project.requirements import Requirements, find_requirements
+from shipwheel.project.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One thing that was found: what it is, the value, and why it is this one."""
+
+    what: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What the folder says.
+
+    `root` is absolute. `env` is the image's: what the command needs, then the settings'. `python_path` are folders relative
+    to the project (`.` is itself) for PYTHONPATH. `port` is None where nothing says that the command listens.
+    `is_package`: the project itself is to be installed, too.
+    """
+
+    root: Path
+    name: str
+    settings: Settings
+    settings_file: str = ""
+    python: str
+    requirements: Requirements
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[str, ...] = ()
+    port: int | None = None
+    files: tuple[ProjectFile, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    is_package: bool = False
+
+
+def load_project(root: Path) -> Project:
+    """Read the folder: settings, requirements, Python's version, files, command.
+
+    Raises:
+        ConfigError: mistakes in the settings, all of them.
+        ProjectError: the folder does not say enough, says two things, or holds what no image can.
+    """
+    folder = read_folder(root.absolute())
+    _check_model(folder)
+    name, why = _name(folder)
+    requirements = find_requirements(folder)
+    python = choose_python(folder, requirements)
+    requirements = replace(requirements, fingerprint=fingerprint(folder, requirements, python.version))
+    found = loaded_models(folder.root, find_files(folder.root, folder.settings))
+    command = find_command(folder, requirements, found.files)
+    return Project(
+        root=folder.root,
+        name=name,
+        settings=folder.settings,
+        settings_file=folder.settings_file,
+        python=python.version,
+        requirements=requirements,
+        command=command.argv,
+        env={**command.env, **folder.settings.env},
+        python_path=command.python_path,
+        port=command.port,
+        files=found.files,
+        left_out=found.left_out,
+        decisions=(Decision(what="name", value=name, why=why), *_decisions(folder, requirements, python, command)),
+        is_package=folder.is_package,
+    )
+
+
+def _decisions(folder: Folder, requirements: Requirements, python: PythonChoice, command: Command) -> Iterator[Decision]:
+    yield Decision(what="python", value=python.version, why=python.why)
+    names = [path.relative_to(folder.root).as_posix() for path in requirements.files if path.is_relative_to(folder.root)]
+    yield Decision(what="requirements", value=", ".join(names) or "none", why=requirements.why)
+    import shlex
+
+    yield Decision(what="command", value=shlex.join(command.argv), why=command.why)
+    if command.port:
+        source = f"'port' in {folder.settings_file}" if folder.settings.port else "the command listens there"
+        yield Decision(what="port", value=str(command.port), why=source)
+    if folder.settings.model:
+        yield Decision(what="model", value=folder.settings.model, why=f"'model' in {folder.settings_file}")
+
+
+def _name(folder: Folder) -> tuple[str, str]:
+    """The image's name: the settings', the project's, or the folder's, as a registry takes it."""
+    project, poetry = folder.table("project").get("name"), folder.table("tool", "poetry").get("name")
+    candidates = (
+        (folder.settings.name, f"'name' in {folder.settings_file}"),
+        (project, "[project] in pyproject.toml"),
+        (poetry, "[tool.poetry] in pyproject.toml"),
+        (folder.root.resolve().name, "the folder's name"),
+    )
+    for text, why in candidates:
+        if isinstance(text, str) and (name := image_name_of(text)):
+            return (text if text == folder.settings.name else name), why
+    return "app", "the folder's name holds no letter or digit"
+
+
+def image_name_of(text: str) -> str:
+    """A text as a name that a registry takes: lower case, runs of anything else as one dash; empty where nothing is left."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _check_model(folder: Folder) -> None:
+    model = folder.settings.model
+    if model and not (folder.root / model).exists():
+        problem = Problem(file=folder.settings_file, path="model", message=f"'{model}' does not exist")
+        raise ProjectError("the model is not there", [problem], hint="train or download it first, or correct the path")

@@ -1,0 +1,121 @@
+"""Which Python the image has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shipwheel.errors import Problem, ProjectError
+from shipwheel.project.folder import Folder, read_text
+from shipwheel.project.requirements import Requirements, poetry_specifier
+from shipwheel.project.settings import PYPROJECT
+
+DEBIAN_BASE = "debian"
+DEBIAN_PYTHONS = {"3.11": "3.11.2", "3.13": "3.13.5"}
+"""Minor versions that the composed base has, by preference, each with the release that Debian ships (bookworm, trixie)."""
+
+VERSION_FILE = ".python-version"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonChoice:
+    """A minor version such as 3.11, and why."""
+
+    version: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Demand:
+    """What a file says of Python: a specifier, and the minor version where it names exactly one."""
+
+    where: str
+    specifier: str
+
+    @property
+    def minor(self) -> str:
+        match = re.fullmatch(r"(?:===?|~=)\s*(3\.\d+)(?:\.(?:\d+|\*))?", self.specifier)
+        return match[1] if match and not (self.specifier.startswith("~=") and self.specifier.count(".") < 2) else ""
+
+
+def choose_python(folder: Folder, requirements: Requirements) -> PythonChoice:
+    """The version that the settings, the lock, .python-version or requires-python ask for; else the base's first.
+
+    Raises:
+        ProjectError: they contradict each other, or the base has no such Python.
+    """
+    demands = list(_demands(folder, requirements))
+    exact = next((demand for demand in demands if demand.minor), None)
+    on_debian = folder.settings.base == DEBIAN_BASE
+    if exact:
+        if on_debian and exact.minor not in DEBIAN_PYTHONS:
+            raise _lacking(f"Python {exact.minor} ({exact.where})")
+        choice = PythonChoice(version=exact.minor, why=exact.where)
+        refusing = [demand for demand in demands if not _admits(demand, exact.minor, on_debian=on_debian)]
+        if refusing:
+            raise _contradiction([exact, *refusing])
+        return choice
+    allowed = [version for version in DEBIAN_PYTHONS if all(_admits(d, version, on_debian=on_debian) for d in demands)]
+    if not allowed:
+        raise _lacking(" and ".join(f"Python {demand.specifier} ({demand.where})" for demand in demands))
+    asked = ", ".join(f"{demand.where} {demand.specifier}" for demand in demands)
+    return PythonChoice(version=allowed[0], why=f"the base's first that fits {asked}" if asked else "the default")
+
+
+def _demands(folder: Folder, requirements: Requirements) -> Iterator[_Demand]:
+    """In the order in which they are believed."""
+    if folder.settings.python:
+        yield _Demand(where=f"python in {folder.settings_file}", specifier=f"=={folder.settings.python}.*")
+    for specifier in requirements.python:
+        yield _Demand(where=requirements.files[0].name, specifier=specifier)
+    if version := _version_file(folder):
+        yield _Demand(where=VERSION_FILE, specifier=f"=={version}.*")
+    requires = folder.table("project").get("requires-python")
+    if isinstance(requires, str) and requires.strip():
+        yield _Demand(where="requires-python", specifier=requires)
+    poetry = folder.table("tool", "poetry", "dependencies").get("python")
+    if isinstance(poetry, str) and poetry_specifier(poetry):
+        yield _Demand(where="Poetry's python", specifier=poetry_specifier(poetry))
+
+
+def _version_file(folder: Folder) -> str:
+    """The minor version in .python-version (pyenv, uv); its other forms (pypy, a virtual environment) say nothing here."""
+    if not folder.has(VERSION_FILE):
+        return ""
+    lines = [line.strip() for line in read_text(folder.root / VERSION_FILE, VERSION_FILE).splitlines()]
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    match = re.fullmatch(r"(?:cpython[-@])?(3\.\d+)(?:\.\d+)?", first)
+    return match[1] if match else ""
+
+
+def _admits(demand: _Demand, minor: str, *, on_debian: bool) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        specifiers = SpecifierSet(demand.specifier)
+    except InvalidSpecifier:
+        problem = Problem(file=PYPROJECT, path=demand.where, message=f"'{demand.specifier}' is not a version specifier")
+        raise ProjectError("a demand on Python that cannot be read", [problem], hint='write it as ">=3.11"') from None
+    if demand.minor and demand.where == VERSION_FILE:
+        return demand.minor == minor
+    releases = [DEBIAN_PYTHONS[minor]] if on_debian else [f"{minor}.{micro}" for micro in range(40)]
+    return any(specifiers.contains(release, prereleases=True) for release in releases)
+
+
+def _contradiction(demands: list[_Demand]) -> ProjectError:
+    problems = [Problem(message=f"Python {demand.specifier}", path=demand.where) for demand in dict.fromkeys(demands)]
+    names = " and ".join(f"{minor} ({release})" for minor, release in DEBIAN_PYTHONS.items())
+    return ProjectError(
+        "the project asks for Pythons that exclude each other",
+        problems,
+        hint=f"make them agree; the debian base has {names}",
+    )
+
+
+def _lacking(wanted: str) -> ProjectError:
+    names = " and ".join(f"{minor} ({release})" for minor, release in DEBIAN_PYTHONS.items())
+    return ProjectError(
+        f"the debian base has no {wanted}; it has {names}",
+        hint='change the demand, or take a base that has it, such as base = "python:3.12-slim"',
+    )
