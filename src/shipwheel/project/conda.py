@@ -48,20 +48,11 @@ RENAMED = {
 
 INTERPRETER = frozenset(
     (
-        *("python", "pip", "setuptools", "wheel", "python_abi", "openssl", "zlib", "libzlib"),
-        *("xz", "liblzma", "bzip2", "libffi", "readline", "sqlite", "libsqlite", "tk"),
-        *(
-            "ncurses",
-            "ca-certificates",
-            "ld_impl_linux-64",
-            "ld_impl_linux-aarch64",
-            "_libgcc_mutex",
-            "_openmp_mutex",
-            "libgcc",
-            "libgcc-ng",
-        ),
-        *("libstdcxx", "libstdcxx-ng", "libgomp", "libuuid", "libexpat", "expat", "tzdata", "libnsl"),
-        *("libxcrypt"),
+        *("python", "pip", "setuptools", "wheel", "python_abi", "openssl", "zlib", "libzlib", "xz"),
+        *("liblzma", "bzip2", "libffi", "readline", "sqlite", "libsqlite", "tk", "ncurses"),
+        *("ca-certificates", "ld_impl_linux-64", "ld_impl_linux-aarch64", "_libgcc_mutex"),
+        *("_openmp_mutex", "libgcc", "libgcc-ng", "libstdcxx", "libstdcxx-ng", "libgomp", "libuuid"),
+        *("libexpat", "expat", "tzdata", "libnsl", "libxcrypt"),
     )
 )
 """Python itself and the libraries that every conda environment lists because of it; the base brings them."""
