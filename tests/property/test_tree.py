@@ -30,8 +30,7 @@ def test_a_tree_is_refused_or_the_same_in_any_order(entries: list[Entry], random
 def test_a_tree_that_is_taken_is_closed_sorted_and_inside_the_root(entries: list[Entry], merge: bool) -> None:
     try:
         tree = Tree.of(entries, merge_usr=merge)
-    except TreeError as error:
-        assert error.problems
+    except TreeError:
         return
     kinds = {entry.path: entry.kind for entry in tree}
     assert len(kinds) == len(tree)

@@ -166,21 +166,24 @@ def _files(path: Path, scratch: Path) -> Iterator[_Files]:
 
 
 def _images(files: _Files) -> Iterator[Named]:
-    """OCI's index where there is one, else Docker's manifest.json; where both are, the latter knows the names better."""
+    """OCI's index where there is one, else Docker's manifest.json, which may also know names that the index does not."""
     docker = _json(files, "manifest.json") if files.size("manifest.json") is not None else []
+    if not isinstance(docker, list):
+        raise ImageError("manifest.json in the archive is no list")
     if files.size("index.json") is None:
         yield from _docker_images(files, docker)
         return
-    index = _json(files, "index.json")
+    index, find = _json(files, "index.json"), _find(files)
     try:
-        names = {_digest_of(entry["Config"]): list(entry.get("RepoTags") or []) for entry in docker}
-        entries = [(_entry_name(entry), Descriptor.from_json(entry)) for entry in index["manifests"]]
+        tags = {_digest_of(entry["Config"]): entry.get("RepoTags") for entry in docker}
+        entries = [(entry.get("annotations") or {}, Descriptor.from_json(entry)) for entry in index["manifests"]]
+        for annotations, descriptor in entries:
+            image = parse(find(descriptor), find)
+            full, short = annotations.get(CONTAINERD_NAME), annotations.get(REF_NAME)
+            docker_names = tags.get(image.config.digest.hex) if isinstance(image, Image) else None
+            yield from ((str(name), image) for name in ([full] if full else docker_names or [short or ""]))
     except (KeyError, TypeError, AttributeError) as error:
         raise ImageError(f"index.json or manifest.json is malformed: {error!r}") from None
-    for name, descriptor in entries:
-        image = parse(_find(files)(descriptor), _find(files))
-        config = image.config.digest.hex if isinstance(image, Image) else ""
-        yield from ((each, image) for each in names.get(config) or [name])
 
 
 def _docker_images(files: _Files, entries: Any) -> Iterator[Named]:
@@ -285,11 +288,6 @@ def _follow(name: str, links: dict[str, str]) -> str:
 def _digest_of(name: object) -> str:
     """The hex digest in `HEX.json` or `blobs/sha256/HEX`."""
     return str(name).rpartition("/")[2].removesuffix(".json")
-
-
-def _entry_name(entry: dict[str, Any]) -> str:
-    annotations = entry.get("annotations") or {}
-    return str(annotations.get(CONTAINERD_NAME) or annotations.get(REF_NAME) or "")
 
 
 def _name(name: str, default: Reference) -> str:

@@ -102,8 +102,10 @@ class _Unpacker:
             key = "trusted.overlay.opaque" if self.root else "user.overlay.opaque"
             os.setxattr(self.folder / parent, key, b"y")
         elif name.startswith(_WHITEOUT):
-            gone = self._free(f"{parent}/{name.removeprefix(_WHITEOUT)}".lstrip("/"))
-            os.mknod(gone, stat.S_IFCHR, os.makedev(0, 0))
+            hidden = name.removeprefix(_WHITEOUT)
+            if hidden in ("", ".", ".."):
+                raise IntegrityError(f"'{member.name}' hides no file")
+            os.mknod(self._free(f"{parent}/{hidden}".lstrip("/")), stat.S_IFCHR, os.makedev(0, 0))
         else:
             self._make(tar, member, self._free(path))
 
