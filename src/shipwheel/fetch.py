@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ class Wanted:
     name: str
     sha256: str
     size: int
-    urls: Callable[[], Sequence[str]] = field(repr=False)
+    urls: Callable[[], Iterable[str]] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
