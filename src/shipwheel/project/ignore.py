@@ -24,7 +24,6 @@ class GitRules:
     patterns: tuple[_Pattern, ...] = ()
     any_name: re.Pattern[str] | None = None
     any_path: re.Pattern[str] | None = None
-    itself: re.Pattern[str] | None = None
     fixed: tuple[str, ...] = ()
     floating: bool = False
 
@@ -34,33 +33,27 @@ class GitRules:
         from pathspec.patterns.gitignore import GitIgnorePatternError
         from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-        compiled: list[tuple[str, bool]] = []
-        fixed = []
+        patterns, fixed = [], []
         for line in lines:
             try:
                 expression, leaves_out = GitIgnoreSpecPattern.pattern_to_regex(line)
             except GitIgnorePatternError:  # git takes such a line for one that matches nothing
                 continue
             if expression is not None and leaves_out is not None:
-                compiled.append((str(expression).replace("(?P<ps_d>/)", "/"), leaves_out))
+                text = _to_the_end(str(expression))
+                by_name = text.startswith(_UNANCHORED) and "/" not in _bare(line)
+                text = "^" + text.removeprefix(_UNANCHORED) if by_name else text
+                patterns.append(_Pattern(re.compile(text), leaves_out, by_name=by_name))
                 fixed.append(_fixed_part(line))
-        return cls._of(compiled, fixed) if compiled else cls()
+        return cls._of(patterns, fixed) if patterns else cls()
 
     @classmethod
-    def _of(cls, compiled: list[tuple[str, bool]], fixed: list[str]) -> GitRules:
-        names = [(text, kept) for text, kept in compiled if text.startswith(_UNANCHORED)]
-        patterns = [
-            _Pattern(re.compile(_as_name(text)), kept, by_name=True)
-            if text.startswith(_UNANCHORED)
-            else _Pattern(re.compile(text), kept, by_name=False)
-            for text, kept in compiled
-        ]
-        paths = [text for text, _ in compiled if not text.startswith(_UNANCHORED)]
+    def _of(cls, patterns: list[_Pattern], fixed: list[str]) -> GitRules:
+        texts = [(pattern.expression.pattern, pattern.by_name) for pattern in patterns]
         return cls(
             patterns=tuple(reversed(patterns)),
-            any_name=_either([_as_name(text) for text, _ in names]),
-            any_path=_either(paths),
-            itself=_either([text.replace("(?:/|$)", "/?$") for text, _ in compiled]),
+            any_name=_either([text for text, by_name in texts if by_name]),
+            any_path=_either([text for text, by_name in texts if not by_name]),
             fixed=tuple(part for part in fixed if part),
             floating=not all(fixed),
         )
@@ -73,7 +66,7 @@ class GitRules:
         """
         subject = f"{path}/" if folder else path
         name = subject[path.rfind("/") + 1 :]
-        if not (self.any_name and self.any_name.search(name)) and not (self.any_path and self.any_path.search(subject)):
+        if not _found(self.any_name, name, self.any_path, subject):
             return None
         for pattern in self.patterns:
             if pattern.expression.search(name if pattern.by_name else subject):
@@ -91,15 +84,25 @@ class GitRules:
 
     def names(self, path: str, *, folder: bool = False) -> bool:
         """Whether a pattern matches this very path, and not only a folder above it."""
-        return bool(self.itself and self.itself.search(f"{path}/" if folder else path)) and self.covers(path, folder=folder)
+        return bool(self.verdict(path, folder=folder))
 
     def reaches_into(self, folder: str, *, floating: bool) -> bool:
         """Whether a pattern could match below this folder; `floating` counts those that match anywhere."""
         return (floating and self.floating) or any(_touches(part, folder) for part in self.fixed)
 
 
-def _as_name(expression: str) -> str:
-    return "^" + expression.removeprefix(_UNANCHORED)
+def _found(by_name: re.Pattern[str] | None, name: str, by_path: re.Pattern[str] | None, path: str) -> bool:
+    return bool((by_name and by_name.search(name)) or (by_path and by_path.search(path)))
+
+
+def _to_the_end(expression: str) -> str:
+    """pathspec's expression made to match the path that is named, and not what lies below it."""
+    return expression.replace("(?:(?P<ps_d>/)|$)", "/?$").replace("(?P<ps_d>/)", "/$")
+
+
+def _bare(line: str) -> str:
+    """A pattern without its `!` and the slashes around it."""
+    return line.rstrip().removeprefix("!").strip("/")
 
 
 def _either(expressions: list[str]) -> re.Pattern[str] | None:
@@ -108,10 +111,9 @@ def _either(expressions: list[str]) -> re.Pattern[str] | None:
 
 def _fixed_part(line: str) -> str:
     """The folders before the first wildcard of an anchored pattern; empty for one that may match anywhere."""
-    line = line.strip().removeprefix("!").rstrip("/")
-    if "/" not in line:
+    if "/" not in line.strip().removeprefix("!").rstrip("/"):
         return ""
-    return re.split(r"[*?\[\\]", line.lstrip("/"), maxsplit=1)[0].rstrip("/")
+    return re.split(r"[*?\[\\]", _bare(line), maxsplit=1)[0].rstrip("/")
 
 
 def _touches(fixed: str, folder: str) -> bool:
