@@ -1,0 +1,94 @@
+"""What Debian's maintainer scripts would have made, made here, since none of them runs (docs/explanation/base.md)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import basename
+
+from shipwheel.oci.tree import Entry, Kind
+
+PASSWD = """\
+root:x:0:0:root:/root:/sbin/nologin
+app:x:1000:1000:app:/app:/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
+"""
+GROUP = """\
+root:x:0:
+tty:x:5:
+staff:x:50:
+app:x:1000:
+nogroup:x:65534:
+"""
+"""base-passwd's root, nobody and nogroup, and the user that runs; numbers as in Debian."""
+
+FOLDERS = {
+    "app": 0o755, "dev": 0o755, "etc": 0o755, "home": 0o755, "proc": 0o755, "root": 0o700, "run": 0o755, "run/lock": 0o1777,
+    "srv": 0o755, "sys": 0o755, "tmp": 0o1777, "usr/local/bin": 0o755, "usr/local/lib": 0o755, "var/tmp": 0o1777,
+}  # fmt: skip
+"""Folders that base-files and its script make, with their modes; mount points among them."""
+
+LINKS = {
+    "bin": "usr/bin",
+    "sbin": "usr/sbin",
+    "lib": "usr/lib",
+    "lib64": "usr/lib64",
+    "etc/localtime": "/usr/share/zoneinfo/Etc/UTC",
+    "etc/mtab": "/proc/mounts",
+    "usr/lib/ssl/cert.pem": "/etc/ssl/certs/ca-certificates.crt",
+    "usr/lib/ssl/certs": "/etc/ssl/certs",
+    "var/lock": "/run/lock",
+    "var/run": "/run",
+}
+"""usrmerge's links, the time zone, and OpenSSL's default places, which the package `openssl` would bring."""
+
+CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+
+ALTERNATIVES = re.compile(r"usr/lib/[^/]+-linux-gnu/(openblas-\w+|blis-\w+|blas|lapack)/lib(?:blas|lapack)\.so\.3")
+"""Libraries that update-alternatives links into the folder above: numerical ones, each in a folder of its own."""
+
+
+def base_extras(files: Mapping[str, Entry], python: str) -> Iterator[Entry]:
+    """What the base has beside its packages; a path that a package brings already (`files`) is left to it."""
+    made = [
+        *(Entry.directory(path, mode) for path, mode in FOLDERS.items() if path != "etc"),
+        *(Entry.symlink(path, target) for path, target in LINKS.items()),
+        Entry.data("etc/passwd", PASSWD.encode()),
+        Entry.data("etc/group", GROUP.encode()),
+        Entry.data("etc/nsswitch.conf", _nsswitch(files)),
+        Entry.data("etc/timezone", b"Etc/UTC\n"),
+        Entry.data(CERTIFICATES, _certificates(files)),
+        Entry.symlink("usr/bin/python3", f"python{python}"),
+    ]
+    return (entry for entry in made if entry.kind is Kind.DIRECTORY or entry.path not in files)
+
+
+def system_extras(files: Mapping[str, Entry]) -> Iterator[Entry]:
+    """What packages on top of the base need made: a shell's usual name, and the links of update-alternatives."""
+    if "usr/bin/dash" in files and "usr/bin/sh" not in files:
+        yield Entry.symlink("usr/bin/sh", "dash")
+    offered = sorted((path for path in files if ALTERNATIVES.fullmatch(path)), key=_preference)
+    linked = set()
+    for path in offered:
+        folder, own, name = path.rsplit("/", 2)
+        if f"{folder}/{name}" not in files and f"{folder}/{name}" not in linked:
+            linked.add(f"{folder}/{name}")
+            yield Entry.symlink(f"{folder}/{name}", f"{own}/{name}")
+
+
+def _preference(path: str) -> tuple[bool, str]:
+    """Tuned libraries before the reference ones, as their priorities in update-alternatives say."""
+    return ("/blas/" in path or "/lapack/" in path, path)
+
+
+def _nsswitch(files: Mapping[str, Entry]) -> bytes:
+    """libc-bin's own, which its script copies into place; its module `db` and NIS have no package here."""
+    example = files.get("usr/share/libc-bin/nsswitch.conf")
+    text = example.read().decode() if example else "passwd: files\ngroup: files\nhosts: files dns\n"
+    return text.replace("db files", "files").replace("netgroup:       nis\n", "").encode()
+
+
+def _certificates(files: Mapping[str, Entry]) -> bytes:
+    """All certificates that ca-certificates ships, as update-ca-certificates joins them; sorted by file name."""
+    offered = sorted(path for path in files if path.startswith("usr/share/ca-certificates/") and path.endswith(".crt"))
+    return b"".join(files[path].read().rstrip(b"\n") + b"\n" for path in sorted(offered, key=basename))
