@@ -103,6 +103,17 @@ class Lock:
     platforms: tuple[PlatformLock, ...] = ()
     interpreters: Mapping[str, tuple[Deb, ...]] = field(default_factory=dict)
 
+    def of(self, platform: Platform) -> PlatformLock:
+        """The files for one platform.
+
+        Raises:
+            LockError: the lock was not made for it.
+        """
+        for each in self.platforms:
+            if each.platform == platform:
+                return each
+        raise LockError(f"{FILE_NAME} holds nothing for {platform}", hint=f"shipwheel lock --platform {platform}")
+
 
 HEADER = "# Written by 'shipwheel lock'. Do not edit: change the requirements and lock again.\n"
 _RELOCK = "run 'shipwheel lock'"

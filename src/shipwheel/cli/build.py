@@ -27,7 +27,7 @@ from shipwheel.oci.image import Image, Index
 @click.option("--jobs", type=click.IntRange(1, 64), default=0, metavar="N", help="Layers made at a time. Default: processors.")
 @click.option("--json", "as_json", is_flag=True, help="Print data: name, digest, platforms, layers, sizes, seconds.")
 @click.pass_obj
-def command(context: Context, *, places: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Make an image of the project in DIR; it lands in the local store and wherever --to says."""
     started = time.monotonic()
     request = Request(

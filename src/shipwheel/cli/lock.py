@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from shipwheel.cli.context import Context, folder
+from shipwheel.cli.locking import make_lock
 from shipwheel.cli.workshop import this_machine
-from shipwheel.errors import StaleLockError
+from shipwheel.errors import LockError, UsageError
 from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
 from shipwheel.oci.blob import Platform
 from shipwheel.project import load_project
+from shipwheel.resolve.fingerprint import fingerprint
+from shipwheel.resolve.wheels import Upgrade
 
 
 @click.command()
-@click.argument("directory", default=".", metavar="[DIR]")
+@click.argument("words", nargs=-1, metavar="[DIR] [NAME...]")
 @click.option("--platform", "platforms", multiple=True, metavar="P", help="Lock for this platform too; repeat for several.")
-@click.option("--upgrade", "upgrade_all", is_flag=True, help="Choose the newest versions that the requirements allow.")
-@click.option("--upgrade-package", "names", multiple=True, metavar="NAME", help="Choose anew for NAME only.")
+@click.option("--upgrade", is_flag=True, help="Choose the newest versions: of the packages NAME, or of everything.")
 @click.option("--check", is_flag=True, help="Only say whether the lock fits the project; status 3 if not.")
 @click.pass_obj
-def command(context: Context, directory: str, platforms: tuple[str, ...], upgrade_all: bool, names: tuple[str, ...], check: bool) -> None:
+def command(context: Context, words: tuple[str, ...], platforms: tuple[str, ...], upgrade: bool, check: bool) -> None:
     """Choose exact versions of everything in the image and write shipwheel.lock.
 
-    Versions that a lock holds already stay where they still fit.
+    Versions that a lock holds already stay where they still fit; --upgrade moves them.
     """
+    directory, names = _split(words, upgrade)
+    project = load_project(folder(directory))
+    path = project.root / FILE_NAME
+    if check:
+        check_fresh(read_lock(path), fingerprint(project))
+        context.say(f"{FILE_NAME} fits the project")
+        return
+    previous = _previous(path, context)
+    asked = tuple(Platform.parse(text) for text in platforms) or project.settings.platforms
+    kept = tuple(each.platform for each in previous.platforms) if previous else ()
+    make_lock(
+        context,
+        project,
+        tuple(dict.fromkeys((*kept, *asked))) or (this_machine(),),
+        previous=previous,
+        upgrade=Upgrade(all=upgrade and not names, names=frozenset(names)),
+    )
+
+
+def _split(words: tuple[str, ...], upgrade: bool) -> tuple[str, tuple[str, ...]]:
+    """The first word is DIR if there is such a folder; all others are names, which only --upgrade takes."""
+    directory, names = (words[0], words[1:]) if words and (not upgrade or Path(words[0]).is_dir()) else (".", words)
+    if names and not upgrade:
+        raise UsageError(f"'{names[0]}' is one word too many", hint=f"to move a package: shipwheel lock --upgrade {names[0]}")
+    return directory, names
+
+
+def _previous(path: Path, context: Context) -> Lock | None:
+    """The lock to keep versions from; one that cannot be read is made anew, and that is said."""
+    if not path.exists():
+        return None
+    try:
+        return read_lock(path)
+    except LockError as error:
+        context.say(f"{error.message}\n  choosing all versions anew", style="yellow")
+        return None

@@ -7,11 +7,16 @@ from shipwheel.cli.workshop import open_workshop
 from shipwheel.lock import FILE_NAME, Lock, write_lock
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project
-from shipwheel.resolve.project import Upgrade, lock_project
+from shipwheel.resolve.project import lock_project
+from shipwheel.resolve.wheels import STAY, Upgrade
 
 
 def make_lock(
-    context: Context, project: Project, platforms: tuple[Platform, ...], previous: Lock | None = None, upgrade: Upgrade = Upgrade()
+    context: Context,
+    project: Project,
+    platforms: tuple[Platform, ...],
+    previous: Lock | None = None,
+    upgrade: Upgrade = STAY,
 ) -> Lock:
     """Choose versions, write the project's shipwheel.lock and say what was decided."""
     shop = open_workshop(context, project)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from shipwheel.build import BuildOptions, Built, build
+from shipwheel.build import DEFAULT, BuildOptions, BuildResult, build
 from shipwheel.cli.context import Context, folder
 from shipwheel.cli.workshop import open_workshop, this_machine
 from shipwheel.errors import UsageError
@@ -25,7 +25,7 @@ class Request:
     directory: str
     tag: str = ""
     platforms: tuple[Platform, ...] = ()
-    options: BuildOptions = BuildOptions()
+    options: BuildOptions = DEFAULT
     jobs: int = 0
 
 
@@ -35,7 +35,7 @@ class Made:
 
     name: str
     image: Image | Index
-    builds: tuple[Built, ...]
+    builds: tuple[BuildResult, ...]
     seconds: float
 
 

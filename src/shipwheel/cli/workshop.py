@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from pathlib import Path
 
 from shipwheel.build import Workshop
 from shipwheel.cli.context import Context
+from shipwheel.credentials import Credentials
 from shipwheel.fetch import FileCache
-from shipwheel.http import Client, Credentials
+from shipwheel.http import Client
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project
-from shipwheel.resolve.debian.archives import find_archives
-from shipwheel.resolve.indexes import find_indexes
+from shipwheel.resolve.debian import find_archives
+from shipwheel.resolve.indexes import project_indexes
+from shipwheel.resolve.project import Reach
 
 APT = Path("/etc/apt")
 
 
 def open_workshop(context: Context, project: Project, jobs: int = 0) -> Workshop:
     """The workshop for one project."""
+    files = FileCache(context.home / "downloads")
+    indexes = project_indexes(project.root, project.requirements, context.env, files.folder / "hints")
+    credentials = Credentials(given=indexes.credentials, netrc=_netrc(context), keyring=shutil.which("keyring") or "")
+    reach = Reach(
+        client=Client(credentials=credentials),
+        archives=find_archives(context.env, project.settings.debian_mirror or "", APT),
+        indexes=indexes,
+        cache=files.folder,
+        host=this_machine(),
+        env=context.env,
+    )
     return Workshop(
         store=context.store,
-        files=FileCache(context.home / "downloads"),
-        client=Client(credentials=Credentials(netrc=_netrc(context))),
-        archives=find_archives(context.env, project.settings.debian_mirror or "", APT),
-        indexes=find_indexes(context.env, project),
-        machine=this_machine().architecture,
+        files=files,
+        reach=reach,
+        home=context.home,
         jobs=jobs or os.cpu_count() or 2,
         progress=context.progress(),
     )

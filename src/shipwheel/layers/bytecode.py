@@ -51,15 +51,26 @@ def key(identity: str) -> str:
 
 
 class Compiler:
-    """A pool of worker processes; safe to use from several threads. Closing it ends them."""
+    """A pool of worker processes; safe to use from several threads. Closing it ends them.
 
-    def __init__(self, interpreter: Interpreter, workers: int) -> None:
-        self.interpreter = interpreter
+    `find` is called once, when the first module is compiled.
+    """
+
+    def __init__(self, find: Callable[[], Interpreter], workers: int) -> None:
+        self._find, self._finding = find, threading.Lock()
+        self._found: Interpreter | None = None
         self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(workers):
             self._idle.put(None)
         self._threads = ThreadPoolExecutor(workers, "bytecode")
         self._started: list[_Worker] = []
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The image's, made ready on first use."""
+        with self._finding:
+            self._found = self._found or self._find()
+            return self._found
 
     def __enter__(self) -> Compiler:
         return self
@@ -136,11 +147,14 @@ class _Worker:
         self._process.wait()
 
 
-def with_bytecode(tree: Tree, compiler: Compiler) -> Iterator[Entry]:
-    """`tree` with a `.pyc` in `__pycache__` beside every module that a service may import.
+def with_bytecode(tree: Tree, compiler: Compiler | None) -> Iterator[Entry]:
+    """`tree` with a `.pyc` in `__pycache__` beside every module that a service may import; without a compiler, as it is.
 
     The entries come as they are packed, sorted; those after them are still being compiled.
     """
+    if compiler is None:
+        yield from tree
+        return
     present = {entry.path for entry in tree}
     tag = compiler.interpreter.cache_tag
     cached = {path: entry for entry in tree if is_module(entry) and (path := cache_path(entry.path, tag)) not in present}

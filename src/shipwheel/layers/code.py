@@ -18,7 +18,26 @@ HashFile = Callable[[Path], str]
 """sha256 (hex) of a local file, possibly remembered."""
 
 MODEL_SUFFIXES = frozenset(
-    ".joblib .pkl .pickle .skops .onnx .safetensors .pt .pth .ckpt .h5 .keras .tflite .cbm .ubj .gguf .bin .model .npz".split()
+    [
+        ".joblib",
+        ".pkl",
+        ".pickle",
+        ".skops",
+        ".onnx",
+        ".safetensors",
+        ".pt",
+        ".pth",
+        ".ckpt",
+        ".h5",
+        ".keras",
+        ".tflite",
+        ".cbm",
+        ".ubj",
+        ".gguf",
+        ".bin",
+        ".model",
+        ".npz",
+    ]
 )
 """Files that change when the model is trained, not when the code is edited."""
 
@@ -32,7 +51,7 @@ def project_recipes(plan: Plan, identity: str, hash_file: HashFile) -> Iterator[
     yield _recipe("code", code, (plan.project.python, bytecode.key(identity)), hash_file)
 
 
-def _is_model(file: ProjectFile, named: str) -> bool:
+def _is_model(file: ProjectFile, named: str | None) -> bool:
     if named and (file.path == named or file.path.startswith(f"{named.rstrip('/')}/")):
         return True
     return Path(file.path).suffix in MODEL_SUFFIXES
@@ -44,7 +63,7 @@ def _recipe(what: str, files: Sequence[ProjectFile], inputs: tuple[str, ...], ha
     for entry in entries:
         digest.update(f"{entry.path}\0{entry.kind.value}\0{entry.mode}\0{entry.sha256}\0{entry.target}\n".encode())
 
-    def make(_: Files, compiler: Compiler) -> Iterable[Entry]:
+    def make(_: Files, compiler: Compiler | None) -> Iterable[Entry]:
         tree = Tree.of([Entry.directory(APP), *entries], origin=f"the project's {what}", case_clash=False)
         return with_bytecode(tree, compiler) if inputs else tree
 

@@ -70,7 +70,7 @@ class PythonLayers:
     def _recipe(self, wheels: Sequence[Part]) -> Recipe:
         shas = tuple(part.sha256 for part in wheels)
 
-        def entries(files: Files, compiler: Compiler) -> Iterable[Entry]:
+        def entries(files: Files, compiler: Compiler | None) -> Iterable[Entry]:
             return with_bytecode(self._tree(wheels, files), compiler)
 
         return Recipe(
@@ -82,5 +82,6 @@ class PythonLayers:
 
     def _tree(self, wheels: Sequence[Part], files: Files) -> Tree:
         """Packages that ship the same path exist (`tests/__init__.py`); the last by name wins, as the last installed would."""
-        entries = {entry.path: entry for part in wheels for entry in wheel_tree(files[part.sha256], self.python)}
+        trees = (wheel_tree(files[part.sha256], self.python, f"{part.name} {part.version}") for part in wheels)
+        entries = {entry.path: entry for tree in trees for entry in tree}
         return Tree.of(entries.values(), origin=" + ".join(part.name for part in wheels), case_clash=False)

@@ -26,7 +26,7 @@ class Recipe:
     created_by: str
     inputs: tuple[str, ...]
     files: tuple[str, ...]
-    entries: Callable[[Files, Compiler], Iterable[Entry]]
+    entries: Callable[[Files, Compiler | None], Iterable[Entry]]
     single_member: bool = False
 
     @property

@@ -42,6 +42,10 @@ class Upgrade:
     names: frozenset[str] = frozenset()
 
 
+STAY = Upgrade()
+"""Nothing moves."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WheelRequest:
     """What to resolve: a project's requirements for one interpreter and platform.
@@ -57,7 +61,7 @@ class WheelRequest:
     indexes: Indexes
     env: Mapping[str, str] = field(repr=False)
     previous: PlatformLock | None = None
-    upgrade: Upgrade = Upgrade()
+    upgrade: Upgrade = STAY
 
 
 def resolve_wheels(request: WheelRequest, client: Client) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
