@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +59,9 @@ class Credentials:
 
 
 def _keyring(program: str, service: str, user: str) -> tuple[str, str] | None:
+    import json
+    import subprocess
+
     arguments = [program, "get", service, user] if user else [program, "--mode", "creds", "--output", "json", "get", service]
     try:
         done = subprocess.run(

@@ -15,16 +15,18 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from shipwheel.credentials import redact
 from shipwheel.errors import IntegrityError, NetworkError, ResolveError, ShipwheelError, StoreError
 from shipwheel.http import Client, file_path
 from shipwheel.oci.blob import CHUNK
 from shipwheel.progress import SILENT, Progress, Task
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 WORKERS = 8
 """Downloads at once: enough to fill a fast line with small wheels, few enough to be polite to an index."""
@@ -134,6 +136,8 @@ class _Fetcher:
 
     def all(self, wanted: Sequence[Wanted]) -> dict[str, Path]:
         """Largest first, so that no large one is left alone at the end. The first failure stops the others."""
+        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fetch")
         futures: dict[Future[Path], Wanted] = {}
         try:

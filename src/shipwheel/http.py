@@ -6,7 +6,6 @@ Proxies (HTTP_PROXY, NO_PROXY ...) and certificates (SSL_CERT_FILE, SSL_CERT_DIR
 from __future__ import annotations
 
 import base64
-import email.utils
 import random
 import re
 import threading
@@ -16,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urljoin, urlsplit, urlunsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from shipwheel import __version__
 from shipwheel.credentials import Credentials, in_url, origin, redact, redact_text
@@ -55,7 +53,7 @@ class Limits:
 def file_path(url: str) -> Path | None:
     """The path of a `file:` URL of this machine; None for any other URL."""
     parts = urlsplit(url)
-    return Path(url2pathname(parts.path)) if parts.scheme == "file" and parts.netloc in ("", "localhost") else None
+    return Path(unquote(parts.path)) if parts.scheme == "file" and parts.netloc in ("", "localhost") else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,10 +298,12 @@ def _status_error(method: str, url: str, response: httpx.Response) -> NetworkErr
 
 def _retry_after(value: str) -> float | None:
     """Seconds to wait (RFC 9110 section 10.2.3: a number of seconds or a date)."""
+    from email.utils import parsedate_to_datetime
+
     if value.isdigit():
         return float(value)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
 

@@ -8,19 +8,20 @@ wins there. uv asks indexes one after the other (`first-index`), so extra ones m
 
 from __future__ import annotations
 
-import configparser
 import functools
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from shipwheel.credentials import in_url, origin
 from shipwheel.errors import ConfigError, Problem
-from shipwheel.project.reqfile import logical_lines
-from shipwheel.project.requirements import Requirements
+
+if TYPE_CHECKING:
+    from shipwheel.project.requirements import Requirements
 
 PYPI = "https://pypi.org/simple"
 _OPTION = re.compile(
@@ -108,6 +109,8 @@ def project_indexes(root: Path, requirements: Requirements, env: Mapping[str, st
 
 def option_lines(root: Path, requirements: Requirements) -> Iterator[tuple[Path, str]]:
     """The lines of requirements that hold options, each with the folder that paths in it are relative to."""
+    from shipwheel.project.reqfile import logical_lines
+
     for path in requirements.files if requirements.kind == "requirements" else ():
         lines = logical_lines(path.read_text("utf-8", errors="replace"))
         yield from ((path.parent, text) for _, text in lines if text.startswith("-"))
@@ -233,6 +236,8 @@ def _pip_index(env: Mapping[str, str]) -> str | None:
         f"{env['VIRTUAL_ENV']}/pip.conf" if env.get("VIRTUAL_ENV") else "",
         env.get("PIP_CONFIG_FILE", ""),
     ]
+    import configparser
+
     parser = configparser.RawConfigParser(strict=False)
     for file in filter(None, files):
         try:

@@ -8,19 +8,16 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shipwheel.credentials import redact
 from shipwheel.errors import NetworkError, ResolveError
 from shipwheel.http import Client, absent, file_path
 from shipwheel.lock import Built, PlatformLock, Wheel
 from shipwheel.oci.blob import Platform
-from shipwheel.project.requirements import Requirements
 from shipwheel.resolve.indexes import PYPI, Indexes, urls_in
-from shipwheel.resolve.pins import hash_pins
 from shipwheel.resolve.select import Candidate, Choice, choose, from_files
 from shipwheel.resolve.simple import IndexFile, linked_files, project_files
 from shipwheel.resolve.target import Target
@@ -28,6 +25,8 @@ from shipwheel.resolve.uv import Uv, failure
 
 if TYPE_CHECKING:
     from packaging.pylock import Pylock
+
+    from shipwheel.project.requirements import Requirements
 
 _CONNECTIONS = 16
 _COMPLETE = frozenset({"poetry.lock", "Pipfile.lock"})
@@ -65,7 +64,7 @@ class WheelRequest:
 
 
 def resolve_wheels(request: WheelRequest, client: Client) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
-    """The wheels that the project needs there, and what has to be built from source for want of one; sorted by name.
+    """The wheels that the requirements need there, and what has to be built from source for want of one; sorted by name.
 
     Raises:
         ResolveError: no versions fit together, no wheel fits and nothing can be built, a hash is not one of the pinned.
@@ -79,7 +78,6 @@ def resolve_wheels(request: WheelRequest, client: Client) -> tuple[tuple[Wheel, 
     choices = _held_to_hashes(request, choices, client)
     _refuse_unbuildable(request, choices, client)
     wheels, built = _measured(request, choices, client)
-    built += _own_project(request, built)
     return tuple(sorted(wheels, key=lambda each: each.name)), tuple(sorted(built, key=lambda each: each.name))
 
 
@@ -165,6 +163,8 @@ def _write_preferences(request: WheelRequest, path: Path) -> None:
 
 def _held_to_hashes(request: WheelRequest, choices: Sequence[Choice], client: Client) -> tuple[Choice, ...]:
     """With every file's hash among those that the requirements allow, or another file of that version whose hash is."""
+    from shipwheel.resolve.pins import hash_pins
+
     pins = hash_pins(request.requirements)
     if not pins:
         return tuple(choices)
@@ -240,6 +240,8 @@ def _measured(request: WheelRequest, choices: Sequence[Choice], client: Client) 
             return choice
         return replace(choice, file=_complete(file, known, client))
 
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="measure") as pool:
         measured = list(pool.map(measure, choices))
     for choice in measured:
@@ -262,23 +264,6 @@ def _complete(file: Candidate, known: Mapping[str, int], client: Client) -> Cand
             digest.update(chunk)
             size += len(chunk)
     return replace(file, sha256=file.sha256 or digest.hexdigest(), size=size)
-
-
-def _own_project(request: WheelRequest, built: Sequence[Built]) -> tuple[Built, ...]:
-    """The project itself, where it says how it is built; uv exports it from uv.lock, but does not compile it.
-
-    `[tool.uv] package = false` keeps it out, as in uv.
-    """
-    path = request.root / "pyproject.toml"
-    if request.requirements.kind != "pyproject" or not path.is_file() or any(each.path == "." for each in built):
-        return ()
-    data: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-    project = data.get("project", {})
-    if "build-system" not in data or "name" not in project or data.get("tool", {}).get("uv", {}).get("package") is False:
-        return ()
-    from shipwheel.resolve.simple import normalise
-
-    return (Built(name=normalise(project["name"]), version=str(project.get("version", "dynamic")), kind="path", path="."),)
 
 
 def wheel_urls(wheel: Wheel | Built, indexes: Indexes, client: Client) -> Iterator[str]:

@@ -114,16 +114,15 @@ def test_pinned_lines_of_other_tools_are_taken_as_they_are(ask: Ask, client: Cli
     assert names(resolve_wheels(ask(requirements=loose), client)[0]) == ["alpha 1.0", "beta 1.5"]
 
 
-def test_pyproject_with_groups_extras_and_itself(ask: Ask, client: Client, root: Path) -> None:
+def test_pyproject_with_groups_and_extras(ask: Ask, client: Client, root: Path) -> None:
     (root / "pyproject.toml").write_text(
         '[project]\nname = "My.App"\nversion = "0.3"\nrequires-python = ">=3.11"\ndependencies = ["alpha"]\n'
         '[project.optional-dependencies]\nmore = ["gamma"]\n[dependency-groups]\nprod = ["native"]\n'
-        '[build-system]\nrequires = ["hatchling"]\n'
     )
     needs = Requirements(kind="pyproject", files=(root / "pyproject.toml",), groups=("prod",), extras=("more",))
     wheels, built = resolve_wheels(ask(requirements=needs), client)
     assert names(wheels) == ["alpha 2.0", "beta 1.5", "gamma 3.0", "native 1.0"]
-    assert built == (Built(name="my-app", version="0.3", kind="path", path="."),)
+    assert built == ()
 
 
 def test_what_has_no_wheel_is_built(ask: Ask, client: Client, shelf: Path) -> None:
