@@ -208,7 +208,7 @@ def _checked(entry: Entry, chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _damaged(entry: Entry, reason: str) -> IntegrityError:
-    return IntegrityError(f"'{entry.path}' is damaged: {reason}")
+    return IntegrityError(f"{entry.origin or repr(entry.path)} is damaged: {reason}")
 
 
 def _header(entry: Entry) -> bytes:

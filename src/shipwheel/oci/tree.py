@@ -41,7 +41,7 @@ class Entry:
     """One file, directory or symlink; `path` is relative to the root, with `/` and without a leading one.
 
     `size` is in bytes, `sha256` (hex) is checked while the layer is packed, `deflated` lets the packer copy instead of
-    compress.
+    compress, `origin` names in errors what the file was taken from.
     """
 
     path: str
@@ -52,6 +52,7 @@ class Entry:
     target: str = ""
     sha256: str = ""
     deflated: Deflated | None = None
+    origin: str = ""
 
     @classmethod
     def directory(cls, path: str, mode: int = 0o755) -> Entry:
