@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from shipwheel.layers import bytecode
 from shipwheel.layers.bytecode import Compiler, with_bytecode
-from shipwheel.layers.debs import deb_tree
+from shipwheel.layers.debs import Spool, deb_tree
 from shipwheel.layers.ldcache import PATH as LD_SO_CACHE
 from shipwheel.layers.ldcache import ld_so_cache
 from shipwheel.layers.maintainer import base_extras, system_extras
@@ -83,7 +83,7 @@ def base_recipes(debs: Iterable[Deb], python: str, identity: str) -> Iterator[Re
         )
 
 
-def _base_entries(base: Sequence[Deb], python: str, files: Files, compiler: Compiler) -> Iterable[Entry]:
+def _base_entries(base: Sequence[Deb], python: str, files: Files, compiler: Compiler | None) -> Iterable[Entry]:
     return with_bytecode(base_tree(_paired(base, files), python), compiler)
 
 
@@ -96,5 +96,6 @@ def _hashes(debs: Iterable[Deb]) -> tuple[str, ...]:
 
 
 def _unpacked(debs: Sequence[tuple[Deb, Path]]) -> Iterator[Entry]:
+    spool = Spool()
     for deb, path in sorted(debs, key=lambda pair: pair[0].name):
-        yield from deb_tree(path, deb)
+        yield from deb_tree(path, deb, spool)

@@ -12,7 +12,7 @@ import re
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -34,23 +34,22 @@ LEFT_OUT = MappingProxyType(
         r"usr/share/(lintian|bug|menu|applications|pixmaps)(/.*)?": "for packagers and desktops",
         r"usr/share/(bash-completion|zsh|fish)(/.*)?": "for interactive shells",
         r"usr/share/gdb(/.*)?|usr/share/gcc/python(/.*)?": "for debuggers",
-        r"(usr/)?lib/systemd(/.*)?|etc/(init\.d|cron\.[a-z]+|logrotate\.d)(/.*)?": "manages a booted system",
+        r"(usr/)?lib/(systemd|binfmt\.d|tmpfiles\.d|sysusers\.d|udev)(/.*)?": "read by a booted system's services",
+        r"etc/(init\.d|cron\.[a-z]+|logrotate\.d)(/.*)?": "read by a booted system's services",
         r"var/(run|lock)(/.*)?": "links to /run in the base",
     }
 )
 """Paths of packages that no layer holds, each with the reason."""
 
-IN_MEMORY = 1 << 20
-"""Bytes of a package's files that stay in memory; more are spooled to an unnamed temporary file."""
-
 _LEFT_OUT = re.compile("|".join(f"(?:{pattern})" for pattern in LEFT_OUT))
 
 
-def deb_tree(path: Path, deb: Deb) -> Tree:
+def deb_tree(path: Path, deb: Deb, spool: Spool | None = None) -> Tree:
     """The files of the package at `path`, which must be `deb`; nothing of it runs.
 
     Files lose setuid and setgid and what group and others may write; hard links become copies. For scanners, as
-    distroless does: `var/lib/dpkg/status.d/NAME` is the control stanza, `NAME.md5sums` lists the files.
+    distroless does: `var/lib/dpkg/status.d/NAME` is the control stanza, `NAME.md5sums` lists the files. The files' bytes
+    lie in `spool`, which several packages may share.
 
     Raises:
         DebError: not a Debian package, another package, a device or a pipe in it.
@@ -62,7 +61,7 @@ def deb_tree(path: Path, deb: Deb) -> Tree:
         archive = ArFile(filename=str(path))
         control = _control(archive, deb)
         with _opened(archive, "data.tar", deb) as stream:
-            entries = list(_Unpacker(deb).entries(stream))
+            entries = list(_Unpacker(deb, spool or Spool()).entries(stream))
     except (ArError, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, UnicodeDecodeError) as error:
         raise DebError(f"'{path.name}' is not a proper Debian package: {error}", hint="remove it from the cache") from None
     kept = {entry.path for entry in entries}
@@ -129,24 +128,45 @@ def _zstd(stream: BinaryIO, deb: Deb) -> IO[bytes]:
     )
 
 
-class _Unpacker:
-    """Reads data.tar once, front to back; what is kept of its files lies one after the other in a spool."""
+class Spool:
+    """Bytes of many files in one unnamed temporary file, which goes when the last entry that lies in it goes."""
 
-    def __init__(self, deb: Deb) -> None:
-        self._deb = deb
-        self._spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - lives as long as the entries
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the entries
+        self._end = 0
+
+    def add(self, source: IO[bytes]) -> tuple[int, int]:
+        """Take all of `source`; its place, for `open`."""
+        start = self._end
+        while chunk := source.read(CHUNK):
+            view = memoryview(chunk)
+            while view:
+                view = view[self._file.write(view) :]
+            self._end += len(chunk)
+        return start, self._end - start
+
+    def open(self, start: int, size: int) -> BinaryIO:
+        """A stream over one place; threads may open as many as they like."""
+        return cast(BinaryIO, io.BufferedReader(_Window(self._file, start, size)))
+
+
+class _Unpacker:
+    """Reads data.tar once, front to back; what is kept of its files goes to the spool while it passes by."""
+
+    def __init__(self, deb: Deb, spool: Spool) -> None:
+        self._deb, self._spool = deb, spool
         self._places: dict[str, tuple[int, int]] = {}
 
     def entries(self, stream: IO[bytes]) -> Iterator[Entry]:
-        """One entry for every member that is kept, once all are read."""
+        """One entry for every member that is kept."""
         with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="strict") as tar:
-            kept = [(member, path) for member in tar if (path := self._keep(tar, member))]
-        read = self._reader()
-        for member, path in kept:
-            yield self._entry(member, path, read)
+            for member in tar:
+                path = self._keep(tar, member)
+                if path:
+                    yield self._entry(member, path)
 
     def _keep(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-        """The member's path, or "" where it is left out; a file's bytes go to the spool while they pass by."""
+        """The member's path, or "" where it is left out; a file's bytes go to the spool."""
         path = _relative(member.name)
         if not path or _LEFT_OUT.fullmatch(path):
             return "" if member.isdir() or not _is_link_into_doc(member, path) else path
@@ -154,12 +174,10 @@ class _Unpacker:
             raise self._refused(path, "is a device or a pipe")
         source = tar.extractfile(member) if member.isreg() else None
         if source:
-            self._places[path] = (self._spool.tell(), member.size)
-            while chunk := source.read(CHUNK):
-                self._spool.write(chunk)
+            self._places[path] = self._spool.add(source)
         return path
 
-    def _entry(self, member: tarfile.TarInfo, path: str, read: Callable[[int, int], BinaryIO]) -> Entry:
+    def _entry(self, member: tarfile.TarInfo, path: str) -> Entry:
         if member.isdir():
             return Entry.directory(path, member.mode if member.mode in (0o1777, 0o700) else 0o755)
         if member.issym():
@@ -170,17 +188,7 @@ class _Unpacker:
         mode = 0o755 if member.mode & 0o111 else 0o644
         if not member.mode & 0o004:
             mode &= member.mode | 0o200
-        return Entry(path=path, kind=Kind.FILE, mode=mode, size=place[1], open=partial(read, *place))
-
-    def _reader(self) -> Callable[[int, int], BinaryIO]:
-        """A function (start, size) -> stream that threads may share; the spool goes when its last entry goes."""
-        self._spool.seek(0)
-        if not self._spool._rolled:  # type: ignore[attr-defined]
-            data = self._spool.read()
-            return lambda start, size: io.BytesIO(data[start : start + size])
-        self._spool.flush()
-        spool = self._spool
-        return lambda start, size: cast(BinaryIO, io.BufferedReader(_Window(spool, start, size)))
+        return Entry(path=path, kind=Kind.FILE, mode=mode, size=place[1], open=partial(self._spool.open, *place))
 
     def _refused(self, path: str, reason: str) -> DebError:
         return DebError(f"Debian package {self._deb.name} holds what no layer may hold:", [Problem(message=reason, path=path)])
@@ -189,7 +197,7 @@ class _Unpacker:
 class _Window(io.RawIOBase):
     """A part of a file; reads by position, so that any number of windows share one file."""
 
-    def __init__(self, file: tempfile.SpooledTemporaryFile[bytes], start: int, size: int) -> None:
+    def __init__(self, file: io.FileIO, start: int, size: int) -> None:
         self._file, self._start, self._size, self._at = file, start, size, 0
 
     def readable(self) -> bool:

@@ -44,7 +44,9 @@ LINKS = {
 
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
-ALTERNATIVES = re.compile(r"usr/lib/[^/]+-linux-gnu/(openblas-\w+|blis-\w+|blas|lapack)/lib(?:blas|lapack)\.so\.3")
+ALTERNATIVES = re.compile(
+    r"usr/lib/[^/]+-linux-gnu/(openblas-\w+|blis-\w+|blas|lapack)/lib(?:blas|lapack|openblas|blis)\.so\.\d+"
+)
 """Libraries that update-alternatives links into the folder above: numerical ones, each in a folder of its own."""
 
 
