@@ -34,7 +34,8 @@ class Reference:
         registry, rest = (head, tail) if is_host else ("", rest)
         repository, colon, tag = rest.partition(":")
         if not _PATH.fullmatch(repository) or (colon and not _TAG.fullmatch(tag)):
-            near = re.sub(r"[^a-z0-9/]+", "-", repository.lower()).strip("-/") or "app"
+            parts = (re.sub(r"[^a-z0-9]+", "-", part).strip("-") for part in repository.lower().split("/"))
+            near = "/".join(part for part in parts if part) or "app"
             raise UsageError(
                 f"'{text}' is not an image name", hint=f"lower-case letters, digits and . _ - /: for example {near}:1.0"
             )
