@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -29,17 +30,19 @@ def main() -> int:
     engine = ensure_engine()
     subprocess.run([BIN / "shipwheel", "-q", "rm", NAME], capture_output=True, check=False)
     started = time.monotonic()
-    run = ["shipwheel", "run", "tabular:demo", "-d", "-p", "8000", "--name", NAME, *engine]
-    address = step("run", *run, capture=True).split()[-1]
+    port = free_port()
+    step("run", "shipwheel", "run", "tabular:demo", "-d", "-p", f"{port}:8000", "--name", NAME, *engine, capture=True)
     ready = time.monotonic() - started
     try:
-        answer, asked = ask(address)
+        answer, asked = ask(f"http://127.0.0.1:{port}")
     finally:
         step("stop", "shipwheel", "stop", NAME)
         step("rm", "shipwheel", "rm", NAME)
     print(f"\nanswer   {json.dumps(answer)}  ({asked * 1000:.0f} ms)")
     sizes = built["sizes"]
-    print(f"size     {sizes['compressed'] / 1e6:.1f} MB compressed, {sizes['unpacked'] / 1e6:.1f} MB unpacked, {len(built['layers'])} layers")
+    print(
+        f"size     {sizes['compressed'] / 1e6:.1f} MB compressed, {sizes['unpacked'] / 1e6:.1f} MB unpacked, {len(built['layers'])} layers"
+    )
     print(f"digest   {built['digest']}")
     print(f"times    build {built['seconds']:.1f} s, from run to the first answer {ready:.1f} s")
     return 0
@@ -58,15 +61,21 @@ def train() -> None:
 
 
 def ensure_engine() -> list[str]:
-    """Nothing to add where an engine answers; else runc, installed where that is possible."""
-    for probe in (["docker", "version"], ["podman", "version"]):
-        if shutil.which(probe[0]) and subprocess.run(probe, capture_output=True, check=False).returncode == 0:
-            return []
+    """Nothing to add where Docker answers; else runc, installed where that is possible; else whatever is there."""
+    if shutil.which("docker") and subprocess.run(["docker", "version"], capture_output=True, check=False).returncode == 0:
+        return []
     if not shutil.which("runc") and os.geteuid() == 0 and shutil.which("apt-get"):
-        print("no Docker, Podman or runc here: installing runc", flush=True)
+        print("no Docker and no runc here: installing runc", flush=True)
         subprocess.run(["apt-get", "-qq", "update"], check=True)
         subprocess.run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", "runc"], check=True)
-    return ["--engine", "runc"]
+    return ["--engine", "runc"] if shutil.which("runc") else []
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def ask(address: str) -> tuple[object, float]:
@@ -80,7 +89,9 @@ def ask(address: str) -> tuple[object, float]:
 
 def step(title: str, program: str, *arguments: str, capture: bool = False) -> str:
     """Run one command, said first; its output on stdout if `capture`."""
-    shown = " ".join([Path(program).name, *(str(Path(a).relative_to(HERE.parent)) if a.startswith(str(HERE)) else a for a in arguments)])
+    shown = " ".join(
+        [Path(program).name, *(str(Path(a).relative_to(HERE.parent)) if a.startswith(str(HERE)) else a for a in arguments)]
+    )
     print(f"\n$ {shown}    # {title}", flush=True)
     path = BIN / program if program == "shipwheel" else program
     done = subprocess.run([path, *arguments], stdout=subprocess.PIPE if capture else None, text=True, check=False)

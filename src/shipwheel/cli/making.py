@@ -33,6 +33,7 @@ class Request:
 class Made:
     """An image in the store under `name`, how each platform's was built, and the seconds of it all."""
 
+    project: Project
     name: str
     image: Image | Index
     builds: tuple[BuildResult, ...]
@@ -51,7 +52,7 @@ def make_image(context: Context, request: Request) -> Made:
     builds = tuple(build(plan, lock, shop, request.options) for plan in plans)
     image = builds[0].image if len(builds) == 1 else compose_index(each.image for each in builds)
     copy(image, context.store, name)
-    return Made(name=name, image=image, builds=builds, seconds=time.monotonic() - started)
+    return Made(project=project, name=name, image=image, builds=builds, seconds=time.monotonic() - started)
 
 
 def _lock(context: Context, project: Project, platforms: tuple[Platform, ...]) -> Lock:

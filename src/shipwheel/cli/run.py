@@ -32,6 +32,7 @@ from shipwheel.engines.spec import (
 from shipwheel.engines.wait import Address, addresses, wait_until_answers
 from shipwheel.errors import ContainerError, UsageError
 from shipwheel.oci.copy import copy
+from shipwheel.project.settings import RunSettings
 
 if TYPE_CHECKING:
     from shipwheel.oci.image import Image, Index
@@ -69,9 +70,9 @@ def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any
     """Run a project or an image, and wait until it answers."""
     context: Context = ctx.obj
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    name = ensure_image(context, target)
+    name, settings = ensure_image(context, target)
     image = context.store.resolve(name)
-    spec = _spec(context, name, image, {**flags, "command": ctx.meta[__name__]})
+    spec = _spec(context, name, image, {**_with_settings(flags, settings), "command": ctx.meta[__name__]})
     with find_engine(engine, surroundings(context)) as found:
         copy(image, found.target(), name, progress=context.progress())
         run = _Run(context=context, spec=spec, kind=found.kind)
@@ -81,12 +82,32 @@ def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any
             run.attached(found.run(spec))
 
 
-def ensure_image(context: Context, target: str) -> str:
-    """The name in the store of what `target` means."""
+def ensure_image(context: Context, target: str) -> tuple[str, RunSettings]:
+    """The name in the store of what `target` means, built first where it is a project, and the project's run settings."""
+    if Path(target).is_dir():
+        from shipwheel.cli.making import Request, make_image
+
+        made = make_image(context, Request(directory=target))
+        context.say(f"built {made.name}  {made.image.manifest.digest}  {made.seconds:.2f} s")
+        return made.name, made.project.settings.run
     name = local_name(target)
     if name not in context.store.names():
         raise UsageError(f"there is no image '{name}'", hint="'shipwheel images' lists them; a project needs its folder")
-    return name
+    return name, RunSettings()
+
+
+def _with_settings(flags: dict[str, Any], settings: RunSettings) -> dict[str, Any]:
+    """The flags, and where one is not given what the project says."""
+    return {
+        **flags,
+        "publish": flags["publish"] or settings.ports,
+        "env": (*(f"{key}={value}" for key, value in settings.env.items()), *flags["env"]),
+        "volume": (*settings.volumes, *flags["volume"]),
+        "shm_size": flags["shm_size"] or settings.shm_size,
+        "memory": flags["memory"] or settings.memory,
+        "cpus": flags["cpus"] or settings.cpus,
+        "network": flags["network"] or settings.network or "",
+    }
 
 
 def _spec(context: Context, name: str, image: Image | Index, flags: dict[str, Any]) -> RunSpec:

@@ -13,10 +13,10 @@ from shipwheel.layers.venv import venv_tree
 from shipwheel.layers.wheels import wheel_tree
 from shipwheel.oci.tree import Entry, Tree
 
-LARGE_FROM = 1_000_000
+LARGE_FROM = 200_000
 """Bytes of a wheel that gets a layer of its own: what it holds is worth a request."""
 
-MAX_LARGE = 48
+MAX_LARGE = 60
 """Most layers of one wheel; the smaller of more share the buckets. With the base and buckets, well below Docker's 125."""
 
 BUCKETS = 24
