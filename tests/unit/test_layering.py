@@ -26,7 +26,26 @@ ORDER = [
     "errors",
 ]
 
-OCI_ORDER = ["validate", "unpack", "copy", "registry", "archive", "store", "image", "layer", "tree", "reference", "blob"]
+OCI_ORDER = [
+    "validate",
+    "tarcheck",
+    "unpack",
+    "load",
+    "copy",
+    "registry",
+    "archive",
+    "store",
+    "prune",
+    "memo",
+    "hold",
+    "layout",
+    "gunzip",
+    "image",
+    "layer",
+    "tree",
+    "reference",
+    "blob",
+]
 
 SIBLINGS_APART = {"engines": {"docker", "podman", "runc"}, "cli": None}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shipwheel.errors import ImageError
 from shipwheel.oci.blob import Blob, Descriptor, Digest
@@ -16,9 +15,6 @@ from shipwheel.oci.image import INDEX_TYPE, Image, Index, canonical_json, manife
 from shipwheel.oci.layer import MTIME, Sink
 from shipwheel.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, OciLayout, Partial
 from shipwheel.oci.reference import Reference
-
-if TYPE_CHECKING:
-    from shipwheel.oci.copy import Target
 
 __all__ = ["DockerArchive", "OciArchive", "OciLayout", "write_archive"]
 
@@ -161,7 +157,3 @@ def _header(path: str, size: int | None) -> bytes:
     info.type = tarfile.DIRTYPE if size is None else tarfile.REGTYPE
     info.size = size or 0
     return info.tobuf(tarfile.PAX_FORMAT)
-
-
-if TYPE_CHECKING:
-    _targets: tuple[Target, ...] = (OciLayout(Path()), OciArchive(Path()), DockerArchive(Path()))

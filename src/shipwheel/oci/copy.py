@@ -6,7 +6,8 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import BinaryIO, Protocol, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from shipwheel.oci.blob import Blob, Descriptor
 from shipwheel.oci.image import Image, Index
@@ -118,3 +119,12 @@ def _in_parallel(sender: _Sender, blobs: list[tuple[str, Blob]], workers: int) -
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+if TYPE_CHECKING:  # that they fit is checked here, for they stand below and do not know the protocols
+    from shipwheel.oci.archive import DockerArchive, OciArchive
+    from shipwheel.oci.layout import OciLayout
+    from shipwheel.oci.store import Store
+
+    _sources: tuple[Source, ...] = (Store(Path()), OciLayout(Path()))
+    _targets: tuple[Target, ...] = (Store(Path()), OciLayout(Path()), OciArchive(Path()), DockerArchive(Path()))

@@ -38,11 +38,17 @@ class Size:
         return cls(count=count, bytes=size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """The folders of a store."""
+    """The folders of a store, and where others keep what belongs to it.
+
+    `downloads` holds verified files that layers are made of, `unpacked` layers as folders, for engines that mount them:
+    those are only counted.
+    """
 
     root: Path
+    downloads: Path
+    unpacked: Path
 
     @property
     def layout(self) -> Path:
@@ -63,16 +69,6 @@ class Places:
     def partial(self) -> Path:
         """Files in the making."""
         return self.root / "tmp"
-
-    @property
-    def unpacked(self) -> Path:
-        """Layers as folders, for engines that mount them; theirs, only counted here."""
-        return self.root / "unpacked"
-
-    @property
-    def downloads(self) -> Path:
-        """Verified files that layers are made of."""
-        return self.root / "downloads"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

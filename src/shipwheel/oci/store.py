@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from shipwheel.errors import StoreError
 from shipwheel.oci.blob import Blob, Descriptor, Digest
@@ -26,18 +26,16 @@ from shipwheel.oci.layout import OciLayout, refused
 from shipwheel.oci.memo import Memo, Memos
 from shipwheel.oci.prune import Places, Pruned, Usage, unneeded, usage
 
-if TYPE_CHECKING:
-    from shipwheel.oci.copy import Source, Target
-
 
 class Store:
     """The store in `root`, made at the first write.
 
-    From the first `layer`, `has` or write until `tag` nobody else can prune it.
+    From the first `layer`, `has` or write until `tag` nobody else can prune it. `downloads` and `unpacked` are folders that
+    others fill, counted in `usage`; in ROOT where not given.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._places = Places(root)
+    def __init__(self, root: Path, *, downloads: Path | None = None, unpacked: Path | None = None) -> None:
+        self._places = Places(root=root, downloads=downloads or root / "downloads", unpacked=unpacked or root / "unpacked")
         self._layout = OciLayout(self._places.layout, partial=self._places.partial, links=False)
         self._memos = Memos(self._places.memos)
         self._hold = Hold(root / "lock")
@@ -182,8 +180,3 @@ class Store:
         path = self._places.sizes / layer.blob.digest.hex
         if layer.unpacked and not path.exists():
             self._place(path, str(layer.unpacked).encode())
-
-
-if TYPE_CHECKING:
-    _source: Source = Store(Path())
-    _target: Target = Store(Path())

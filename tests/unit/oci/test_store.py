@@ -217,6 +217,19 @@ class TestPrune:
         store.prune()
         assert store.names() == ("a:1",)
 
+    def test_all_takes_downloads_and_leaves_unpacked_layers(self, tmp_path: Path) -> None:
+        places = {name: tmp_path / name for name in ("downloads", "unpacked")}
+        for place in places.values():
+            (place / "sha256").mkdir(parents=True)
+            (place / "sha256" / "x").write_bytes(b"1234")
+        store = Store(tmp_path / "store", **places)
+        put(store, "k1")
+        assert (store.usage().downloads.bytes, store.usage().unpacked.bytes) == (4, 4)
+        store.prune()
+        assert store.usage().downloads.count == 1
+        store.prune(all=True)
+        assert (store.usage().downloads.count, store.usage().unpacked.count) == (0, 1)
+
     def test_usage_counts_what_lies_there(self, store: Store) -> None:
         put(store, "k1")
         copy(image("a"), store, "a:1")
