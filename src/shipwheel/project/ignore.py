@@ -34,7 +34,8 @@ class GitRules:
         from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
         patterns, fixed = [], []
-        for line in lines:
+        for raw in lines:
+            line = re.sub(r"/\*\*/ *$", "/**/*/", raw)  # for git the folders inside; for pathspec the folder itself, too
             try:
                 expression, leaves_out = GitIgnoreSpecPattern.pattern_to_regex(line)
             except GitIgnorePatternError:  # git takes such a line for one that matches nothing
@@ -97,6 +98,8 @@ def _found(by_name: re.Pattern[str] | None, name: str, by_path: re.Pattern[str] 
 
 def _to_the_end(expression: str) -> str:
     """pathspec's expression made to match the path that is named, and not what lies below it."""
+    if expression.endswith("/"):
+        return f"{expression}."  # a/**: all that is inside, but not the folder itself
     return expression.replace("(?:(?P<ps_d>/)|$)", "/?$").replace("(?P<ps_d>/)", "/$")
 
 

@@ -86,6 +86,7 @@ def find_requirements(folder: Folder) -> Requirements:
     candidate = _explicit(folder) if folder.settings.requirements else _found(folder)
     if candidate is None:
         _refuse_groups(folder, "no requirements")
+        _refuse_unchosen(folder)
         return Requirements(why="no file names any package")
     return _read(folder, candidate)
 
@@ -353,6 +354,16 @@ def _check_groups(folder: Folder, candidate: _Candidate) -> None:
                 problems.append(Problem(file=folder.settings_file, path=what, message=f"pyproject.toml has no '{name}'{tip}"))
     if problems:
         raise ProjectError("groups or extras that the project does not have", problems)
+
+
+def _refuse_unchosen(folder: Folder) -> None:
+    """Packages that stand only in groups, of which none was chosen."""
+    groups = [name for name in folder.table("dependency-groups") if not DEVELOPMENT.search(name.lower())]
+    if groups:
+        raise ProjectError(
+            f"pyproject.toml names packages only in dependency groups: {', '.join(groups)}",
+            hint=f'choose some under [tool.shipwheel], for example groups = ["{groups[0]}"]',
+        )
 
 
 def _refuse_groups(folder: Folder, what: str) -> None:

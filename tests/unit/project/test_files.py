@@ -89,7 +89,11 @@ def test_include_brings_back_and_exclude_takes_away(make) -> None:
     root = make({"data/a.csv": "", "data/b/c.csv": "", "notes.md": "", ".env": "", "x.ipynb": "", ".cache/m/w.bin": ""})
     assert paths(root, exclude=("*.md",)) == set()
     assert paths(root, include=("data/b/",)) == {"data/b/c.csv", "notes.md"}
-    assert paths(root, include=("/data/*.csv", ".env", ".cache/m"), exclude=("*.md",)) == {"data/a.csv", ".env", ".cache/m/w.bin"}
+    assert paths(root, include=("/data/*.csv", ".env", ".cache/m"), exclude=("*.md",)) == {
+        "data/a.csv",
+        ".env",
+        ".cache/m/w.bin",
+    }
 
 
 def test_including_a_folder_does_not_bring_back_its_secrets_and_caches(make) -> None:
@@ -131,7 +135,9 @@ def test_a_project_that_is_itself_ignored_is_still_built(make) -> None:
 
 
 def test_model_folders_stay_although_git_ignores_them(make) -> None:
-    root = make({".gitignore": "models/\n*.onnx\n", "models/a.onnx": "", "models/config.json": "", "out/b.onnx": "", "c.onnx": ""})
+    root = make(
+        {".gitignore": "models/\n*.onnx\n", "models/a.onnx": "", "models/config.json": "", "out/b.onnx": "", "c.onnx": ""}
+    )
     assert paths(root) == {".gitignore", "models/a.onnx", "models/config.json"}
     assert "out/b.onnx" in paths(root, model="out/b.onnx")
 
@@ -142,7 +148,9 @@ def test_a_named_model_is_taken_by_its_very_name(make) -> None:
 
 
 def test_dockerignore_with_exceptions(make) -> None:
-    root = make({".dockerignore": "*\n!app\n!main.py\napp/secret\n", "app/a.py": "", "app/secret/x": "", "main.py": "", "b/c": ""})
+    root = make(
+        {".dockerignore": "*\n!app\n!main.py\napp/secret\n", "app/a.py": "", "app/secret/x": "", "main.py": "", "b/c": ""}
+    )
     assert paths(root) == {"app/a.py", "main.py"}
 
 
@@ -265,7 +273,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(patterns, min_size=1, max_size=4), st.lists(patterns, max_size=2))
 def test_git_agrees_about_what_is_ignored(repository: Path, lines: list[str], nested: list[str]) -> None:
     (repository / ".gitignore").write_text("\n".join(lines))

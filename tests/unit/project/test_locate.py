@@ -77,9 +77,13 @@ def test_a_syntax_error_carries_its_line() -> None:
     assert caught.value.problems[0].line == 2
 
 
-keys = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6) | st.sampled_from(["a", "b-c", "d.e", "#"])
+keys = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=6) | st.sampled_from(
+    ["a", "b-c", "d.e", "#"]
+)
 scalars = st.integers(-9, 9) | st.booleans() | st.text(st.sampled_from("a]}[{=#,.'\"\\ é"), max_size=8)
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=8)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3), max_leaves=8
+)
 
 
 def toml_key(key: str) -> str:
