@@ -74,8 +74,10 @@ class Archive:
 
     @property
     def distribution(self) -> str:
-        """The project's name, as its .dist-info folder spells it."""
-        return self.dist_info.removesuffix(".dist-info").rpartition("-")[0]
+        """The project's name, normalized; headers are installed below it."""
+        from packaging.utils import canonicalize_name
+
+        return canonicalize_name(self.dist_info.removesuffix(".dist-info").rpartition("-")[0])
 
     def read(self, name: str) -> bytes | None:
         """A file of the .dist-info folder, if it is there."""
