@@ -10,12 +10,13 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from shipwheel.errors import ShipwheelError
+from shipwheel.layers.venv import ROOT
 from shipwheel.oci.tree import Entry, Kind, Tree
 
 WORKER = Path(__file__).with_name("compile_worker.py")
@@ -97,10 +98,10 @@ class Compiler:
     @contextmanager
     def _worker(self) -> Iterator[_Worker]:
         worker = self._idle.get()
-        if worker is None:
-            worker = _Worker(self.interpreter)
-            self._started.append(worker)
         try:
+            if worker is None:
+                worker = _Worker(self.interpreter)
+                self._started.append(worker)
             yield worker
         finally:
             self._idle.put(worker)
@@ -111,10 +112,10 @@ class _Worker:
 
     def __init__(self, interpreter: Interpreter) -> None:
         command = [*interpreter.argv, "-I", "-S", "-B", str(WORKER)]
-        env = {"PATH": os.defpath, "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", **dict(interpreter.env)}
-        self._lock = threading.Lock()
-        try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+        env = {"PATH": os.defpath, "LANG": "C.UTF-8", **dict(interpreter.env)}
+        pipe = subprocess.PIPE
+        try:  # in a process group of its own: a Ctrl-C of the terminal ends us, and we end it
+            self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=env, process_group=0)
         except OSError as error:
             raise ShipwheelError(f"the image's interpreter does not run here: {error}") from None
 
@@ -143,7 +144,8 @@ class _Worker:
         """End the process; it stops when its input does."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
-                stream.close()
+                with suppress(BrokenPipeError):  # what a dead worker did not read
+                    stream.close()
         self._process.wait()
 
 
@@ -172,8 +174,11 @@ def _answer(answers: Future[list[bytes]], nth: int) -> bytes:
 
 
 def is_module(entry: Entry) -> bool:
-    """Python source outside of the folders that hold tests."""
-    return entry.kind is Kind.FILE and entry.path.endswith(".py") and TEST_FOLDERS.isdisjoint(entry.path.split("/")[:-1])
+    """Python source that may be imported: not in a folder of tests, and in an environment only what lies in site-packages."""
+    folders = entry.path.split("/")[:-1]
+    if entry.kind is not Kind.FILE or not entry.path.endswith(".py") or not TEST_FOLDERS.isdisjoint(folders):
+        return False
+    return not entry.path.startswith(f"{ROOT}/") or "site-packages" in folders
 
 
 def cache_path(path: str, tag: str) -> str:
