@@ -22,7 +22,7 @@ def make_lock(
     shop = open_workshop(context, project)
     for decision in project.decisions:
         context.say(f"  {decision.what:<13} {decision.value}  ({decision.why})")
-    lock = lock_project(project, platforms, shop.reach, previous=previous, upgrade=upgrade)
+    lock = lock_project(project, platforms, shop.reach(), previous=previous, upgrade=upgrade)
     write_lock(project.root / FILE_NAME, lock)
     for each in lock.platforms:
         built = f", {len(each.built)} built from source" if each.built else ""

@@ -9,13 +9,14 @@ from shipwheel.build import DEFAULT, BuildOptions, BuildResult, build
 from shipwheel.cli.context import Context, folder
 from shipwheel.cli.workshop import open_workshop, this_machine
 from shipwheel.errors import UsageError
-from shipwheel.lock import FILE_NAME, Lock, read_lock
+from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import Image, Index, compose_index
 from shipwheel.oci.reference import Reference
 from shipwheel.plan import Plan
 from shipwheel.project import Project, load_project
+from shipwheel.resolve.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,10 @@ def make_image(context: Context, request: Request) -> Made:
 
 def _lock(context: Context, project: Project, platforms: tuple[Platform, ...]) -> Lock:
     """The project's lock, checked; made now where there is none."""
-    from shipwheel.cli.locking import make_lock
-    from shipwheel.lock import check_fresh
-    from shipwheel.resolve.fingerprint import fingerprint
-
     path = project.root / FILE_NAME
     if not path.exists():
+        from shipwheel.cli.locking import make_lock
+
         context.say(f"no {FILE_NAME} yet: choosing versions")
         return make_lock(context, project, platforms)
     lock = read_lock(path)

@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import platform
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shipwheel.build import Workshop
 from shipwheel.cli.context import Context
-from shipwheel.credentials import Credentials
-from shipwheel.fetch import FileCache
-from shipwheel.http import Client
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project
-from shipwheel.resolve.debian import find_archives
-from shipwheel.resolve.indexes import project_indexes
-from shipwheel.resolve.project import Reach
+
+if TYPE_CHECKING:
+    from shipwheel.resolve.project import Reach
 
 APT = Path("/etc/apt")
 
 
 def open_workshop(context: Context, project: Project, jobs: int = 0) -> Workshop:
-    """The workshop for one project."""
-    files = FileCache(context.home / "downloads")
-    indexes = project_indexes(project.root, project.requirements, context.env, files.folder / "hints")
-    credentials = Credentials(given=indexes.credentials, netrc=_netrc(context), keyring=shutil.which("keyring") or "")
-    reach = Reach(
-        client=Client(credentials=credentials),
-        archives=find_archives(context.env, project.settings.debian_mirror or "", APT),
-        indexes=indexes,
-        cache=files.folder,
-        host=this_machine(),
-        env=context.env,
-    )
+    """The workshop for one project; indexes and mirrors are only looked for when something must be fetched."""
     return Workshop(
-        store=context.store,
-        files=files,
-        reach=reach,
         home=context.home,
+        store=context.store,
+        reach=functools.cache(lambda: find_reach(context, project)),
         jobs=jobs or os.cpu_count() or 2,
         progress=context.progress(),
     )
 
 
+def find_reach(context: Context, project: Project) -> Reach:
+    """Where versions and files of this project come from."""
+    from shipwheel.credentials import Credentials
+    from shipwheel.http import Client
+    from shipwheel.resolve.debian import find_archives
+    from shipwheel.resolve.indexes import project_indexes
+    from shipwheel.resolve.project import Reach
+
+    cache = context.home / "downloads"
+    indexes = project_indexes(project.root, project.requirements, context.env, cache / "hints")
+    credentials = Credentials(given=indexes.credentials, netrc=_netrc(context), keyring=shutil.which("keyring") or "")
+    return Reach(
+        client=Client(credentials=credentials),
+        archives=find_archives(context.env, project.settings.debian_mirror or "", APT),
+        indexes=indexes,
+        cache=cache,
+        host=this_machine(),
+        env=context.env,
+    )
+
+
 def this_machine() -> Platform:
     """Linux on this machine's processor: what containers on it run."""
-    return Platform.parse(f"linux/{platform.machine()}")
+    return Platform.parse(f"linux/{os.uname().machine}")
 
 
 def _netrc(context: Context) -> Path | None:

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -58,10 +59,11 @@ def deb_tree(path: Path, deb: Deb, spool: Spool | None = None) -> Tree:
     try:
         from debian.arfile import ArError, ArFile
 
-        archive = ArFile(filename=str(path))
-        control = _control(archive, deb)
-        with _opened(archive, "data.tar", deb) as stream:
-            entries = list(_Unpacker(deb, spool or Spool()).entries(stream))
+        with path.open("rb") as file:
+            archive = ArFile(fileobj=file)
+            control = _control(archive, deb)
+            with _opened(archive, "data.tar", deb) as stream:
+                entries = list(_Unpacker(deb, spool or Spool()).entries(stream))
     except (ArError, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, UnicodeDecodeError) as error:
         raise DebError(f"'{path.name}' is not a proper Debian package: {error}", hint="remove it from the cache") from None
     kept = {entry.path for entry in entries}
@@ -91,7 +93,7 @@ def _control(archive: ArFile, deb: Deb) -> dict[str, bytes]:
     return files
 
 
-def _opened(archive: ArFile, name: str, deb: Deb) -> IO[bytes]:
+def _opened(archive: ArFile, name: str, deb: Deb) -> AbstractContextManager[IO[bytes]]:
     """The member `name` with whatever suffix its compression gives it, decompressed as it is read."""
     for member in archive.getmembers():
         if member.name == name or member.name.startswith(f"{name}."):
@@ -99,11 +101,11 @@ def _opened(archive: ArFile, name: str, deb: Deb) -> IO[bytes]:
     raise DebError(f"Debian package {deb.name} has no {name}", hint="remove it from the cache")
 
 
-def _decompressed(member: ArMember, suffix: str, deb: Deb) -> IO[bytes]:
+def _decompressed(member: ArMember, suffix: str, deb: Deb) -> AbstractContextManager[IO[bytes]]:
     stream = cast(BinaryIO, member)
     match suffix:
         case "":
-            return stream
+            return nullcontext(stream)
         case ".xz" | ".lzma":
             return cast(IO[bytes], lzma.open(stream))
         case ".gz":
@@ -135,6 +137,9 @@ class Spool:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - lives as long as the entries
         self._end = 0
 
+    def __del__(self) -> None:
+        self._file.close()
+
     def add(self, source: IO[bytes]) -> tuple[int, int]:
         """Take all of `source`; its place, for `open`."""
         start = self._end
@@ -147,7 +152,11 @@ class Spool:
 
     def open(self, start: int, size: int) -> BinaryIO:
         """A stream over one place; threads may open as many as they like."""
-        return cast(BinaryIO, io.BufferedReader(_Window(self._file, start, size)))
+        return cast(BinaryIO, io.BufferedReader(_Window(self, start, size)))
+
+    def read(self, start: int, size: int) -> bytes:
+        """At most `size` bytes, without moving a position that others share."""
+        return os.pread(self._file.fileno(), size, start)
 
 
 class _Unpacker:
@@ -195,10 +204,10 @@ class _Unpacker:
 
 
 class _Window(io.RawIOBase):
-    """A part of a file; reads by position, so that any number of windows share one file."""
+    """A part of a spool as a file of its own."""
 
-    def __init__(self, file: io.FileIO, start: int, size: int) -> None:
-        self._file, self._start, self._size, self._at = file, start, size, 0
+    def __init__(self, spool: Spool, start: int, size: int) -> None:
+        self._spool, self._start, self._size, self._at = spool, start, size, 0
 
     def readable(self) -> bool:
         """Yes."""
@@ -217,7 +226,7 @@ class _Window(io.RawIOBase):
         """As files do."""
         view = memoryview(buffer)  # type: ignore[arg-type]
         length = max(0, min(len(view), self._size - self._at))
-        data = os.pread(self._file.fileno(), length, self._start + self._at)
+        data = self._spool.read(self._start + self._at, length)
         view[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -16,20 +15,13 @@ from shipwheel.layers.ldcache import resolve
 from shipwheel.lock import Deb
 from shipwheel.oci.blob import CHUNK
 from shipwheel.oci.tree import Entry, Kind
+from shipwheel.resolve.base import interpreter_identity
 
 _LOADERS = {
     "amd64": ("x86_64-linux-gnu", "lib64/ld-linux-x86-64.so.2"),
     "arm64": ("aarch64-linux-gnu", "lib/ld-linux-aarch64.so.1"),
 }
 """By Debian architecture: the folder of its libraries, and the path of its loader as its ABI fixes it."""
-
-
-def interpreter_identity(debs: Iterable[Deb]) -> str:
-    """Name and version of the interpreter's package, the same on every architecture: a rebuild (+b1) does not count."""
-    for deb in debs:
-        if re.fullmatch(r"python3\.\d+-minimal", deb.name):
-            return f"{deb.name} {re.sub(r'[+]b[0-9]+$', '', deb.version)}"
-    raise DebError("the lock names no Python interpreter to compile bytecode with", hint="run 'shipwheel lock --upgrade'")
 
 
 def unpack_interpreter(debs: Sequence[tuple[Deb, Path]], into: Path) -> Interpreter:

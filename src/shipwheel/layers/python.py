@@ -10,7 +10,6 @@ from shipwheel.layers import bytecode
 from shipwheel.layers.bytecode import Compiler, with_bytecode
 from shipwheel.layers.recipe import Files, Recipe
 from shipwheel.layers.venv import venv_tree
-from shipwheel.layers.wheels import wheel_tree
 from shipwheel.oci.tree import Entry, Tree
 
 LARGE_FROM = 200_000
@@ -82,6 +81,8 @@ class PythonLayers:
 
     def _tree(self, wheels: Sequence[Part], files: Files) -> Tree:
         """Packages that ship the same path exist (`tests/__init__.py`); the last by name wins, as the last installed would."""
+        from shipwheel.layers.wheels import wheel_tree
+
         trees = (wheel_tree(files[part.sha256], self.python, f"{part.name} {part.version}") for part in wheels)
         entries = {entry.path: entry for tree in trees for entry in tree}
         return Tree.of(entries.values(), origin=" + ".join(part.name for part in wheels), case_clash=False)

@@ -12,8 +12,8 @@ from shipwheel.http import Client
 from shipwheel.lock import Built, Deb, Lock, PlatformLock, Wheel
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project
+from shipwheel.resolve.base import SUITES, base_packages, interpreter_packages
 from shipwheel.resolve.debian import DebianArchives, DebIndex, IndexSource, load_index, resolve_debs
-from shipwheel.resolve.debian.base import SUITES, base_packages, interpreter_packages
 from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.resolve.indexes import Indexes
 from shipwheel.resolve.target import Target

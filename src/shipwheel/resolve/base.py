@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from types import MappingProxyType
 
-from shipwheel.errors import ResolveError
+from shipwheel.errors import DebError, ResolveError
+from shipwheel.lock import Deb
 
 SUITES = MappingProxyType({"3.11": "bookworm", "3.13": "trixie"})
 """The Debian release that ships each Python."""
@@ -43,3 +46,11 @@ def base_packages(python: str, *, shell: bool = False) -> tuple[str, ...]:
 def interpreter_packages(python: str) -> tuple[str, ...]:
     """Names of the packages that run `python3.X -I -S`; what else they depend on is not loaded for compiling."""
     return tuple(sorted((f"python{python}-minimal", f"libpython{python}-minimal", "libc6", "libexpat1", "zlib1g")))
+
+
+def interpreter_identity(debs: Iterable[Deb]) -> str:
+    """Name and version of the interpreter's package, the same on every architecture: a rebuild (+b1) does not count."""
+    for deb in debs:
+        if re.fullmatch(r"python3\.\d+-minimal", deb.name):
+            return f"{deb.name} {re.sub(r'[+]b[0-9]+$', '', deb.version)}"
+    raise DebError("the lock names no Python interpreter to compile bytecode with", hint="run 'shipwheel lock --upgrade'")
