@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,8 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
+tmp_dir = "{folder}/tmp"
+exit_command_delay = 1
 [network]
 network_config_dir = "{folder}/networks"
 default_subnet = "{subnet}"
@@ -49,23 +53,29 @@ log:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateEngine:
-    """A running engine: the environment that leads to it, and the process behind it."""
+    """A running engine: the environment that leads to it, the process behind it, and the folder that goes with it."""
 
     environment: Mapping[str, str]
     process: subprocess.Popen[bytes]
     log: Path
-    cleanup: tuple[tuple[str, ...], ...] = field(default=())
+    folder: Path
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
     def stop(self) -> None:
-        """End the process and what it left behind."""
+        """End the process and what it left behind: containers, helpers, mounts, links, files."""
+        if self.before:
+            subprocess.run(self.before, capture_output=True, check=False, env={**os.environ, **self.environment})
         self.process.terminate()
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        for command in self.cleanup:
-            subprocess.run(command, capture_output=True, check=False)
+        if self.after:
+            subprocess.run(self.after, capture_output=True, check=False)
+        _end_processes_of(self.folder)
+        _remove_with_mounts(self.folder)
 
 
 def absent(name: str, reason: str) -> None:
@@ -99,7 +109,8 @@ def start_docker(folder: Path, *, flags: tuple[str, ...] = ()) -> PrivateEngine:
         environment={"DOCKER_HOST": f"unix://{socket_path}", "DOCKER_CONFIG": f"{folder}/config"},
         process=process,
         log=log,
-        cleanup=(("ip", "link", "del", bridge),),
+        folder=folder,
+        after=("ip", "link", "del", bridge),
     )
     _until(lambda: _answers(socket_path, "/_ping"), engine)
     return engine
@@ -121,7 +132,13 @@ def start_podman(folder: Path) -> PrivateEngine:
     process = _spawn(
         log, "podman", "system", "service", "--time=0", f"unix://{socket_path}", environment={**os.environ, **environment}
     )
-    engine = PrivateEngine(environment={**environment, "CONTAINER_HOST": f"unix://{socket_path}"}, process=process, log=log)
+    engine = PrivateEngine(
+        environment={**environment, "CONTAINER_HOST": f"unix://{socket_path}"},
+        process=process,
+        log=log,
+        folder=folder,
+        before=("podman", "rm", "--all", "--force", "--time=0"),
+    )
     _until(lambda: _answers(socket_path, "/_ping"), engine)
     return engine
 
@@ -133,25 +150,25 @@ def start_registry(folder: Path) -> tuple[PrivateEngine, str]:
     config = folder / "config.yml"
     config.write_text(REGISTRY_CONF.format(folder=folder, port=port))
     process = _spawn(folder / "registry.log", "docker-registry", "serve", str(config))
-    engine = PrivateEngine(environment={}, process=process, log=folder / "registry.log")
+    engine = PrivateEngine(environment={}, process=process, log=folder / "registry.log", folder=folder)
     _until(lambda: _http_ok(f"http://127.0.0.1:{port}/v2/"), engine)
     return engine, f"127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")
-def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
+def docker_engine() -> Iterator[PrivateEngine]:
     """A private Docker engine for the whole session."""
     need("docker", "dockerd", "ip")
-    engine = start_docker(tmp_path_factory.mktemp("docker"))
+    engine = start_docker(engine_folder())
     yield engine
     engine.stop()
 
 
 @pytest.fixture(scope="session")
-def podman_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivateEngine]:
+def podman_engine() -> Iterator[PrivateEngine]:
     """A private Podman service for the whole session."""
     need("podman", "podman", "runc")
-    engine = start_podman(tmp_path_factory.mktemp("podman"))
+    engine = start_podman(engine_folder())
     yield engine
     engine.stop()
 
@@ -163,12 +180,37 @@ def runc_present() -> None:
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def registry() -> Iterator[str]:
     """HOST:PORT of a private registry for the whole session."""
     need("registry", "docker-registry")
-    engine, address = start_registry(tmp_path_factory.mktemp("registry"))
+    engine, address = start_registry(engine_folder())
     yield address
     engine.stop()
+
+
+def engine_folder() -> Path:
+    """A folder for an engine: with a short path, which a socket's must be, and out of pytest's own, which mounts disturb."""
+    return Path(tempfile.mkdtemp(prefix="shipwheel-engine-"))
+
+
+def _end_processes_of(folder: Path) -> None:
+    """Kill what an engine started and left, told by its folder in the command line: shims, conmon waiting minutes."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes()
+            if f"{folder}/".encode() in words and int(path.name) != os.getpid():
+                os.kill(int(path.name), signal.SIGKILL)
+        except OSError:
+            continue
+
+
+def _remove_with_mounts(folder: Path) -> None:
+    """Remove a folder in which an engine may have left mounts."""
+    for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
+        point = line.split()[4]
+        if point.startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", point], capture_output=True, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -184,10 +226,13 @@ def _subnet(second: int) -> str:
 
 
 def _spawn(log: Path, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """In a folder of its own: Podman's conmon leaves a file named oom where the service was started."""
     with log.open("wb") as output:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment
-        )
+            command,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True, env=environment, cwd=log.parent,
+        )  # fmt: skip
 
 
 def _until(ready: Callable[[], bool], engine: PrivateEngine) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import docker
+import docker.utils
 import requests
 from docker.errors import DockerException
 
 from shipwheel.errors import EngineAbsentError
+
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 CONNECT_WITHIN = 10
 """Seconds for the first answer: a remote engine over ssh takes a few."""
@@ -35,12 +40,15 @@ def docker_client(environment: Mapping[str, str]) -> Iterator[docker.DockerClien
     Raises:
         EngineAbsentError: nothing answers there.
     """
+    settings = docker.utils.kwargs_from_env(dict(environment))
+    if "base_url" not in settings:
+        settings = {**docker.ContextAPI.kwargs_from_context(environment=dict(environment)), **settings}
+    url = settings.get("base_url") or DEFAULT_SOCKET
     try:
-        client = docker.from_env(environment=dict(environment), timeout=CONNECT_WITHIN, use_ssh_client=True)
+        client = _connect(**{**settings, "base_url": url})
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
-        where = environment.get("DOCKER_HOST") or environment.get("DOCKER_CONTEXT") or "the docker CLI's current context"
         raise EngineAbsentError(
-            f"no Docker engine answers at {where}: {_cause(error)}",
+            f"no Docker engine answers at {url}: {_cause(error)}",
             hint="start Docker, or set DOCKER_HOST; '--engine runc' needs no engine at all",
         ) from None
     with _used(client) as ready:
@@ -58,7 +66,7 @@ def podman_client(environment: Mapping[str, str]) -> Iterator[docker.DockerClien
     tried = []
     for url in [given] if given else _podman_sockets(environment):
         try:
-            client = docker.DockerClient(base_url=url, timeout=CONNECT_WITHIN)
+            client = _connect(base_url=url)
         except (DockerException, requests.RequestException, OSError, ValueError) as error:
             tried.append(f"{url} ({_cause(error)})")
             continue
@@ -71,7 +79,7 @@ def podman_client(environment: Mapping[str, str]) -> Iterator[docker.DockerClien
             f"no Podman answers at {', '.join(tried)}" + ("" if given else ", and no podman program is on PATH"),
             hint="install podman, or set CONTAINER_HOST to its socket; '--engine runc' needs no engine at all",
         )
-    with _service(program, environment) as url, _used(docker.DockerClient(base_url=url, timeout=CONNECT_WITHIN)) as ready:
+    with _service(program, environment) as url, _used(_connect(base_url=url)) as ready:
         yield ready
 
 
@@ -80,6 +88,16 @@ def host_of(client: docker.DockerClient, environment: Mapping[str, str]) -> str:
     given = environment.get("DOCKER_HOST", "") if client.api.base_url.startswith("http+docker://ssh") else client.api.base_url
     host = urlsplit(given).hostname or ""
     return "127.0.0.1" if host in ("", "localhost", "localnpipe") else host
+
+
+def _connect(**settings: Any) -> docker.DockerClient:
+    """A client that has had its first answer; a socket is tried first, because the library leaves one that fails open."""
+    kind, _, path = str(settings["base_url"]).partition("://")
+    if kind in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CONNECT_WITHIN)
+            probe.connect(f"/{path.lstrip('/')}")
+    return docker.DockerClient(timeout=CONNECT_WITHIN, use_ssh_client=True, **settings)
 
 
 @contextmanager
@@ -104,7 +122,7 @@ def _service(program: str, environment: Mapping[str, str]) -> Iterator[str]:
         path = Path(folder, "podman.sock")
         command = [program, "system", "service", "--time=0", f"unix://{path}"]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(environment), start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(environment), start_new_session=True, cwd=folder
         )
         try:
             deadline = time.monotonic() + SERVICE_WITHIN

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from shipwheel.engines.engine import State
 from shipwheel.errors import ContainerError
 
+_KILLED = 128 + signal.SIGKILL
+_MORE_MEMORY = "give it more with --memory, or load less"
+
 LAST_LINES = 20
 """Log lines read for the reason, and shown with it: a Python traceback of the usual depth fits."""
 
@@ -84,13 +87,15 @@ def died(state: State, log: str, *, while_waiting: bool = False) -> ContainerErr
 
 def _reason(state: State, log: str, while_waiting: bool) -> tuple[str, str]:
     if state.out_of_memory:
-        return "killed for memory", "give it more with --memory, or load less"
+        return "killed for memory", _MORE_MEMORY
     last = "\n".join(log.splitlines()[-LAST_LINES:])
     found = _find(_AT_START, state.error) or (_find(_IN_LOG, last) if state.exit_code else None)
     if found:
         return found
     if state.error:
         return state.error, ""
+    if state.exit_code == _KILLED and state.memory:  # Podman does not notice every such kill
+        return f"killed, most likely for memory (its limit is {state.memory >> 20} MiB)", _MORE_MEMORY
     if state.exit_code == 0 and while_waiting:
         return "it ended with exit code 0 before it answered", "a service keeps running; without -p it may end"
     return _exit(state.exit_code or 0), ""

@@ -16,7 +16,7 @@ from shipwheel.engines.death import refused
 from shipwheel.engines.engine import STOP_WITHIN, Container, State
 from shipwheel.engines.load import EngineTarget
 from shipwheel.engines.saying import engine_says, said
-from shipwheel.engines.spec import IMAGE_LABEL, LABEL, PORTS_LABEL, Port, RunSpec
+from shipwheel.engines.spec import IMAGE_LABEL, LABEL, PORTS_LABEL, SHM_SIZE, Port, RunSpec
 from shipwheel.errors import EngineError, UsageError
 
 CLIENTS = {"docker": docker_client, "podman": podman_client}
@@ -105,7 +105,7 @@ def _host_config(spec: RunSpec) -> dict[str, object]:
     chosen: dict[str, object] = {
         "port_bindings": bindings,
         "binds": [str(volume) for volume in spec.volumes],
-        "shm_size": limits.shm_size,
+        "shm_size": limits.shm_size or SHM_SIZE,
         "mem_limit": limits.memory,
         "memswap_limit": limits.memory,
         "nano_cpus": round(limits.cpus * 1e9) if limits.cpus else None,
@@ -166,6 +166,7 @@ def _pieces(stream: CancellableStream) -> Iterator[bytes]:
     finally:
         with suppress(OSError):
             stream.close()
+        stream._response.close()  # close() above leaves the hijacked connection of an exec half-open
 
 
 def _state(name: str, told: Mapping[str, Any], host: str) -> State:
@@ -178,6 +179,7 @@ def _state(name: str, told: Mapping[str, Any], host: str) -> State:
         created=str(told.get("Created", "")),
         exit_code=None if running else int(state.get("ExitCode", 0)),
         out_of_memory=bool(state.get("OOMKilled")),
+        memory=int((told.get("HostConfig") or {}).get("Memory") or 0),
         error=str(state.get("Error") or ""),
         ports=_ports(told, labels),
         host=host,

@@ -20,6 +20,9 @@ IMAGE_LABEL = "io.shipwheel.image"
 PORTS_LABEL = "io.shipwheel.ports"
 """The container's ports that were asked for: with the host's network an engine remembers none."""
 
+SHM_SIZE = 64 << 20
+"""Bytes of /dev/shm where nothing is said: Docker's default, for all engines (Podman's own is a little less)."""
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
@@ -86,7 +89,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the container may use: bytes of memory and of /dev/shm, and processors; None is the engine's default."""
+    """What the container may use: bytes of memory and of /dev/shm, and processors; None is no limit, and the default size."""
 
     memory: int | None = None
     shm_size: int | None = None

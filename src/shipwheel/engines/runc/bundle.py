@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from shipwheel.engines.runc.places import ImageRecord
-from shipwheel.engines.spec import RunSpec
+from shipwheel.engines.spec import SHM_SIZE, RunSpec
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-SHM_SIZE = 64 << 20
-"""Bytes of /dev/shm where nothing is said, as in Docker."""
 
 CPU_PERIOD = 100_000
 """Microseconds over which a limit of processors is counted, as in Docker."""

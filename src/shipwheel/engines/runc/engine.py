@@ -18,7 +18,7 @@ from shipwheel.engines.death import refused
 from shipwheel.engines.engine import STOP_WITHIN, Container, State
 from shipwheel.engines.runc.bundle import arguments
 from shipwheel.engines.runc.images import RuncTarget
-from shipwheel.engines.runc.linux import handles
+from shipwheel.engines.runc.linux import handles, start_time
 from shipwheel.engines.runc.places import ContainerFolder, ImageRecord, Places, Status
 from shipwheel.engines.runc.rootfs import remove_folder
 from shipwheel.engines.runc.userns import inside
@@ -142,7 +142,7 @@ class RuncContainer:
     def state(self) -> State:
         """From the supervisor's notes; where it was killed, from the process itself."""
         spec, status = self._spec(), self.folder.status()
-        running = status.phase != "ended" and (self.folder.supervised() or _alive(status.pid))
+        running = status.phase != "ended" and (self.folder.supervised() or _alive(status))
         if not running and status.phase != "ended":
             status = self.folder.status()
         lost = not running and status.phase != "ended"
@@ -153,6 +153,7 @@ class RuncContainer:
             created=datetime.fromtimestamp((self.folder.path / "spec.json").stat().st_mtime, UTC).isoformat(),
             exit_code=None if running else (137 if lost else status.exit_code),
             out_of_memory=status.out_of_memory,
+            memory=spec.limits.memory or 0,
             error="its supervisor was killed" if lost else status.error,
             ports=status.ports,
             notes=status.notes,
@@ -207,7 +208,7 @@ class RuncContainer:
         with suppress(EngineError):
             self.stop(within=0)
         subprocess.run(
-            [*(inside(status.pid) if _alive(status.pid) else []), *self._runc(), "delete", "--force", self.folder.identity],
+            [*(inside(status.pid) if _alive(status) else []), *self._runc(), "delete", "--force", self.folder.identity],
             capture_output=True, check=False,
         )  # fmt: skip
         if os.getuid() == 0:
@@ -251,8 +252,8 @@ class RuncContainer:
         return True
 
 
-def _alive(pid: int) -> bool:
-    return pid > 0 and Path(f"/proc/{pid}").exists()
+def _alive(status: Status) -> bool:
+    return status.pid > 0 and start_time(status.pid) == status.began > 0
 
 
 def _unstamped(line: bytes) -> bytes:

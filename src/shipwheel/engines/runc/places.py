@@ -81,10 +81,14 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What the supervisor says of its container; `phase` is starting, running or ended."""
+    """What the supervisor says of its container; `phase` is starting, running or ended.
+
+    `pid` is the container's first process, `began` its start time (see `linux.start_time`).
+    """
 
     phase: str = "starting"
     pid: int = 0
+    began: int = 0
     supervisor: int = 0
     exit_code: int | None = None
     out_of_memory: bool = False

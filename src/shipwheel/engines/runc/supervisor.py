@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 from shipwheel.engines.runc.bundle import Setting, User, config_json
 from shipwheel.engines.runc.cgroups import cgroup_path, counts_swap, kills, memory_events
-from shipwheel.engines.runc.linux import adopt_orphans, private_mounts
+from shipwheel.engines.runc.linux import adopt_orphans, private_mounts, start_time
 from shipwheel.engines.runc.outbound import NOTE, Outbound
 from shipwheel.engines.runc.places import ContainerFolder, ImageRecord, Places, Status, read_json, write_json
 from shipwheel.engines.runc.proxy import Proxy, listen
@@ -98,7 +98,7 @@ class _Supervisor:
             self._note(phase="ended", exit_code=127, error=_words(error))
             return
         Proxy([(each, port.container) for each, port in listeners], running.pid).start()
-        self._note(phase="running", pid=running.pid)
+        self._note(phase="running", pid=running.pid, began=start_time(running.pid))
         log = threading.Thread(target=self._log, args=(os.fdopen(reader, "rb", buffering=0),), daemon=True)
         log.start()
         code = _wait(running.pid)
@@ -209,7 +209,7 @@ class _Supervisor:
                 if lines:
                     log.write(b"".join(_stamped(line) for line in lines))
             if pending:
-                log.write(_stamped(pending))
+                log.write(_stamped(pending)[:-1])
 
     def _terminate(self, _number: int, _frame: object) -> None:
         """The machine shuts down: pass it on, the rest follows from the container's end."""
