@@ -1,0 +1,14 @@
+# What the documentation of uv and Docker recommends: requirements before code, a cache mount, compiled bytecode, no uv in the image.
+FROM python:3.11-slim
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy PATH=/opt/venv/bin:$PATH VIRTUAL_ENV=/opt/venv PYTHONUNBUFFERED=1
+ARG UV_DEFAULT_INDEX
+WORKDIR /app
+RUN --mount=from=uv,source=/uv,target=/bin/uv \
+    --mount=type=cache,target=/root/.cache/uv \
+    --mount=type=bind,source=requirements.lock,target=/tmp/requirements.lock \
+    uv venv --quiet /opt/venv && uv pip install --quiet -r /tmp/requirements.lock
+COPY model model
+COPY app.py .
+USER 1000
+EXPOSE 8000
+CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]
