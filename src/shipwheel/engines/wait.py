@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shipwheel.engines.death import LAST_LINES, died
@@ -18,6 +19,9 @@ SETTLE = 1.0
 
 POLL_FROM, POLL_TO = 0.02, 0.5
 """Seconds between looks: short at first, for services that start in a moment."""
+
+_PIECES = 64
+"""Pieces of 64 KiB read of an answer that nobody looks at: more is a download, and may be broken off."""
 
 _REQUEST = b"GET / HTTP/1.0\r\nHost: localhost\r\nUser-Agent: shipwheel\r\n\r\n"
 
@@ -72,9 +76,19 @@ def answers(where: Address) -> bool:
     try:
         with socket.create_connection((where.host, where.port), timeout=2) as connection:
             connection.sendall(_REQUEST)
-            return connection.recv(5).startswith(b"HTTP/")
+            answered = connection.recv(5, socket.MSG_WAITALL) == b"HTTP/"
+            _read_out(connection)
+            return answered
     except OSError:
         return False
+
+
+def _read_out(connection: socket.socket) -> None:
+    """Take the rest of a short answer: a connection that is reset in the middle is an error in the service's log."""
+    with suppress(OSError):
+        for _ in range(_PIECES):
+            if not connection.recv(1 << 16):
+                return
 
 
 def check_end(container: Container) -> State:

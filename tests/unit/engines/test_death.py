@@ -1,0 +1,89 @@
+"""One sentence on why a container died."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shipwheel.engines.death import died, refused
+from shipwheel.engines.engine import State
+
+
+def sentence(log: str = "", **changes: Any) -> str:
+    state = State(name="app", image="app:1", running=False, **{"exit_code": 1, **changes})
+    return died(state, log).message.removeprefix("container 'app' died: ")
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("Traceback\nModuleNotFoundError: No module named 'a.b'", "the module 'a.b' is missing in the image"),
+        (
+            "ImportError: libgomp.so.1: cannot open shared object file: No such file or directory",
+            "the shared library 'libgomp.so.1' is missing in the image",
+        ),
+        (
+            "ERROR: [Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): [errno 98] address already in use",
+            "port 8000 is taken",
+        ),
+        ("OSError: [Errno 98] Address already in use", "a port is taken"),
+        (
+            "OSError: [Errno 30] Read-only file system: '/app/cache'",
+            "it may not write '/app/cache': the file system is read-only",
+        ),
+        ("PermissionError: [Errno 13] Permission denied: '/data/x'", "it may not touch '/data/x': permission denied"),
+        ("something else", "exit code 1"),
+        ("ModuleNotFoundError: No module named 'old'\n" + "later\n" * 30, "exit code 1"),
+    ],
+)
+def test_the_log_tells(log: str, expected: str) -> None:
+    assert sentence(log) == expected
+
+
+def test_what_the_engine_knows_comes_first() -> None:
+    assert sentence("ModuleNotFoundError: No module named 'x'", out_of_memory=True) == "killed for memory"
+    assert "most likely for memory (its limit is 64 MiB)" in sentence(exit_code=137, memory=64 << 20)
+    assert sentence(exit_code=137) == "ended by SIGKILL (exit code 137)"
+    assert sentence(exit_code=143) == "ended by SIGTERM (exit code 143)"
+    assert sentence(exit_code=200) == "exit code 200"
+    assert sentence(exit_code=127, error="something odd") == "something odd"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "driver failed programming external connectivity on endpoint x (1a): Bind for 0.0.0.0:8000 failed: "
+            "port is already allocated",
+            "port 8000 is taken",
+        ),
+        ("Error starting userland proxy: listen tcp4 0.0.0.0:8000: bind: address already in use", "port 8000 is taken"),
+        ("rootlessport listen tcp 0.0.0.0:8000: bind: address already in use", "port 8000 is taken"),
+        ("cannot listen on the TCP port: listen tcp4 :8000: bind: address already in use", "port 8000 is taken"),
+        (
+            'runc create failed: unable to start container process: exec: "nope": executable file not found in $PATH: unknown',
+            "the command 'nope' is not in the image",
+        ),
+        ('exec: \\"/x/nope\\": stat /x/nope: no such file or directory', "the command '/x/nope' is not in the image"),
+        (
+            "crun: executable file `nope` not found in $PATH: No such file or directory",
+            "the command 'nope' is not in the image",
+        ),
+        ('exec: "/app/run.sh": permission denied: unknown', "the command '/app/run.sh' is not executable"),
+    ],
+)
+def test_each_engines_words_for_a_start_that_failed(message: str, expected: str) -> None:
+    error = refused("app", message)
+    assert error is not None
+    assert error.message == f"container 'app' did not start: {expected}"
+    assert error.hint
+
+
+def test_unknown_words_are_left_to_the_engine() -> None:
+    assert refused("app", "no space left on device") is None
+
+
+def test_the_error_carries_what_a_script_needs() -> None:
+    error = died(State(name="app", image="app:1", running=False, exit_code=3), "a\nb\n")
+    assert (error.fields["exit_code"], error.fields["log"], error.exit_status) == (3, "a\nb\n", 8)
