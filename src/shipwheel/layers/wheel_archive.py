@@ -172,7 +172,8 @@ def open_archive(path: Path, name: str = "") -> Archive:
     faults += _clashes(members)
     folders = {top for info in members if (top := info.filename.partition("/")[0]).endswith(".dist-info")}
     if len(folders) != 1:
-        faults.append(Problem(message=f"must hold one .dist-info folder, holds {len(folders)}: {', '.join(sorted(folders))}"))
+        held = ", ".join(sorted(folders)) or "none"
+        faults.append(Problem(message=f"must hold one .dist-info folder, holds {held}"))
     archive = Archive(path=path, name=name, members=members, dist_info=min(folders, default=""))
     record: dict[str, Recorded] = {}
     if not faults:
