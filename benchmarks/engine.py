@@ -13,9 +13,12 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from measure import log, run
+
+_NUMBERS = count()
 
 START_WITHIN = 60
 """Seconds that an engine or a registry may take to answer."""
@@ -47,7 +50,8 @@ class Engine:
 def engine(folder: Path, *, containerd_store: bool = False) -> Iterator[Engine]:
     """A dockerd with its own data, bridge and socket, for as long as the context lasts."""
     folder.mkdir(parents=True)
-    bridge, subnet = f"swb{os.getpid()}"[:15], f"10.{os.getpid() % 97 + 150}.{os.getpid() % 199}"
+    number = next(_NUMBERS)
+    bridge, subnet = f"swb{os.getpid()}-{number}"[:15], f"10.{os.getpid() % 97 + 150}.{number}"
     run(["ip", "link", "add", "name", bridge, "type", "bridge"])
     run(["ip", "addr", "add", f"{subnet}.1/24", "dev", bridge])
     run(["ip", "link", "set", bridge, "up"])
