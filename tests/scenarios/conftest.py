@@ -47,7 +47,7 @@ def ship(tmp_path: Path, server: FileServer) -> Ship:
         UV_DEFAULT_INDEX=server.simple,
         SHIPWHEEL_DEBIAN_MIRROR=server.url,
         SHIPWHEEL_DEBIAN_SECURITY_MIRROR=server.url,
-    )
+    ).inside_this_process()
 
 
 @pytest.fixture
@@ -89,4 +89,4 @@ def empty_disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", folder], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let tests mount")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True)

@@ -53,7 +53,9 @@ def test_changed_code_makes_one_layer(ship: Ship, project: Path) -> None:
     assert second["digest"] != first["digest"]
 
 
-def test_one_more_requirement_makes_its_layer_and_the_code_that_lists_it(ship: Ship, project: Path, mirror: Mirror, shelf: Path) -> None:
+def test_one_more_requirement_makes_its_layer_and_the_code_that_lists_it(
+    ship: Ship, project: Path, mirror: Mirror, shelf: Path
+) -> None:
     ship.build(project, "--no-bytecode")
     (project / "requirements.txt").write_text("alpha\nbeta\nlarge\n")
     large = make_wheel(shelf, "large", "1.0", {"large/__init__.py": "X = 1\n"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,6 @@ from shipwheel.build import BuildOptions
 from shipwheel.cli.context import Context, emit, human, table
 from shipwheel.cli.making import Made, Request, make_image
 from shipwheel.cli.targets import FORMS, open_target
-from shipwheel.oci.blob import Platform
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import Image, Index
 
@@ -33,13 +33,14 @@ def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags
     request = Request(
         directory=flags["directory"],
         tag=flags["tag"],
-        platforms=tuple(Platform.parse(text) for text in flags["platforms"]),
+        platforms=flags["platforms"],
         options=BuildOptions(bytecode=not flags["no_bytecode"], single_member=flags["single_member"]),
         jobs=flags["jobs"],
     )
-    made = make_image(context, request)
-    for place in places:
-        with open_target(place, context) as target:
+    with ExitStack() as stack:  # first: a place that is none should not cost a build
+        targets = [stack.enter_context(open_target(place, context)) for place in places]
+        made = make_image(context, request)
+        for target in targets:
             copy(made.image, target, made.name)
     made = replace(made, seconds=time.monotonic() - started)
     if as_json:

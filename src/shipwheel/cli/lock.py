@@ -8,10 +8,9 @@ import click
 
 from shipwheel.cli.context import Context, folder
 from shipwheel.cli.locking import make_lock
-from shipwheel.cli.workshop import this_machine
+from shipwheel.cli.workshop import this_machine, wanted_platforms
 from shipwheel.errors import LockError, UsageError
 from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
-from shipwheel.oci.blob import Platform
 from shipwheel.project import load_project
 from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.resolve.wheels import Upgrade
@@ -36,7 +35,7 @@ def command(context: Context, words: tuple[str, ...], platforms: tuple[str, ...]
         context.say(f"{FILE_NAME} fits the project")
         return
     previous = _previous(path, context)
-    asked = tuple(Platform.parse(text) for text in platforms) or project.settings.platforms
+    asked = wanted_platforms(platforms, project)
     kept = tuple(each.platform for each in previous.platforms) if previous else ()
     make_lock(
         context,

@@ -19,10 +19,10 @@ def make_lock(
     upgrade: Upgrade = STAY,
 ) -> Lock:
     """Choose versions, write the project's shipwheel.lock and say what was decided."""
-    shop = open_workshop(context, project)
     for decision in project.decisions:
         context.say(f"  {decision.what:<13} {decision.value}  ({decision.why})")
-    lock = lock_project(project, platforms, shop.reach(), previous=previous, upgrade=upgrade)
+    with open_workshop(context, project) as shop:
+        lock = lock_project(project, platforms, shop.reach(), previous=previous, upgrade=upgrade)
     write_lock(project.root / FILE_NAME, lock)
     for each in lock.platforms:
         built = f", {len(each.built)} built from source" if each.built else ""

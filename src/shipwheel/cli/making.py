@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from shipwheel.build import DEFAULT, BuildOptions, BuildResult, build
 from shipwheel.cli.context import Context, folder
-from shipwheel.cli.workshop import open_workshop, this_machine
+from shipwheel.cli.workshop import open_workshop, this_machine, wanted_platforms
 from shipwheel.errors import UsageError
 from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
 from shipwheel.oci.blob import Platform
@@ -25,7 +25,7 @@ class Request:
 
     directory: str
     tag: str = ""
-    platforms: tuple[Platform, ...] = ()
+    platforms: tuple[str, ...] = ()
     options: BuildOptions = DEFAULT
     jobs: int = 0
 
@@ -46,11 +46,11 @@ def make_image(context: Context, request: Request) -> Made:
     started = time.monotonic()
     project = load_project(folder(request.directory))
     name = str(Reference.parse(request.tag or project.name))
-    shop = open_workshop(context, project, request.jobs)
-    platforms = request.platforms or project.settings.platforms or (this_machine(),)
+    platforms = wanted_platforms(request.platforms, project) or (this_machine(),)
     lock = _lock(context, project, platforms)
-    plans = [Plan(project=project, platform=platform) for platform in dict.fromkeys(platforms)]
-    builds = tuple(build(plan, lock, shop, request.options) for plan in plans)
+    plans = [Plan(project=project, platform=platform) for platform in platforms]
+    with open_workshop(context, project, request.jobs) as shop:
+        builds = tuple(build(plan, lock, shop, request.options) for plan in plans)
     image = builds[0].image if len(builds) == 1 else compose_index(each.image for each in builds)
     copy(image, context.store, name)
     return Made(project=project, name=name, image=image, builds=builds, seconds=time.monotonic() - started)

@@ -154,7 +154,7 @@ def _files(path: Path, scratch: Path) -> Iterator[_Files]:
         with path.open("rb") as stream:
             gzipped = stream.read(2) == b"\x1f\x8b"
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint="check the name and the mode of the file") from None
     if not gzipped:
         yield _Tar.read(path)
         return

@@ -33,7 +33,8 @@ def read_toml(text: str, file: str) -> dict[str, object]:
         message, _, place = str(error).rpartition(" (at ")
         found = re.match(r"line (\d+)", place)
         line = int(found[1]) if found else text.count("\n") + 1
-        raise ConfigError(f"{file} is not TOML", [Problem(file=file, line=line, message=message or str(error))]) from None
+        problem = Problem(file=file, line=line, message=message or str(error))
+        raise ConfigError(f"{file} is not TOML", [problem], hint="correct that line; https://toml.io shows the form") from None
 
 
 def table_at(value: object, *keys: str) -> Mapping[str, object]:

@@ -154,7 +154,9 @@ def settings_from(table: Mapping[str, object], text: str, file: str) -> Settings
         return TypeAdapter(Settings).validate_json(json.dumps(table, default=_not_json))
     except ValidationError as error:
         problems = _problems(error.errors(include_url=False), text, file)
-    raise ConfigError(f"mistakes in the settings of {file}", problems)
+    raise ConfigError(
+        f"mistakes in the settings of {file}", problems, hint="correct these lines, or leave the keys out: each has a default"
+    )
 
 
 def _not_json(value: object) -> object:
