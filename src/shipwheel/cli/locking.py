@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shipwheel.cli.context import Context
+from shipwheel.cli.decisions import say_decisions
 from shipwheel.cli.workshop import open_workshop
 from shipwheel.lock import FILE_NAME, Lock, write_lock
 from shipwheel.oci.blob import Platform
@@ -19,8 +20,7 @@ def make_lock(
     upgrade: Upgrade = STAY,
 ) -> Lock:
     """Choose versions, write the project's shipwheel.lock and say what was decided."""
-    for decision in project.decisions:
-        context.say(f"  {decision.what:<13} {decision.value}  ({decision.why})")
+    say_decisions(context, project)
     with open_workshop(context, project) as shop:
         lock = lock_project(project, platforms, shop.reach(), previous=previous, upgrade=upgrade)
     write_lock(project.root / FILE_NAME, lock)
