@@ -41,6 +41,9 @@ MODEL_SUFFIXES = frozenset(
 )
 """Files that change when the model is trained, not when the code is edited."""
 
+MODEL_FOLDERS = ("model/", "models/")
+"""Top folders for what belongs to a model: tokenizers, vocabularies, its config."""
+
 
 def project_recipes(plan: Plan, identity: str, hash_file: HashFile) -> Iterator[Recipe]:
     """Recipes of the project's own layers, lowest first; `identity` is the interpreter's."""
@@ -52,9 +55,11 @@ def project_recipes(plan: Plan, identity: str, hash_file: HashFile) -> Iterator[
 
 
 def _is_model(file: ProjectFile, named: str | None) -> bool:
+    """Named by the setting, of a model's format, or beside one in a top folder called model or models."""
     if named and (file.path == named or file.path.startswith(f"{named.rstrip('/')}/")):
         return True
-    return Path(file.path).suffix in MODEL_SUFFIXES
+    suffix = Path(file.path).suffix
+    return suffix in MODEL_SUFFIXES or (file.path.startswith(MODEL_FOLDERS) and suffix != ".py")
 
 
 def _recipe(what: str, files: Sequence[ProjectFile], inputs: tuple[str, ...], hash_file: HashFile) -> Recipe:
