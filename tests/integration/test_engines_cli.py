@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shipwheel.oci.copy import copy
+from shipwheel.oci.image import RuntimeConfig
 from shipwheel.oci.store import Store
 from support.engines import free_port
 from support.images import image
@@ -29,6 +30,7 @@ class Shell:
 
     yard: Any
     environment: dict[str, str]
+    own_port: int
 
     @property
     def kind(self) -> str:
@@ -47,8 +49,12 @@ class Shell:
 
 @pytest.fixture
 def sw(yard: Any) -> Shell:
-    copy(image(), Store(yard.where.home), "web:latest")
-    return Shell(yard=yard, environment={**yard.where.environment, "SHIPWHEEL_HOME": str(yard.where.home)})
+    port = free_port()
+    serves = RuntimeConfig(
+        cmd=("httpd", "-f", "-v", "-p", str(port), "-h", "/app"), ports=(port,), user="1000:0", env={"PATH": "/usr/bin"}
+    )
+    copy(image(config=serves), Store(yard.where.home), "web:latest")
+    return Shell(yard=yard, own_port=port, environment={**yard.where.environment, "SHIPWHEEL_HOME": str(yard.where.home)})
 
 
 def get(port: int) -> str:
@@ -59,7 +65,7 @@ def get(port: int) -> str:
 
 def test_the_life_of_a_container(sw: Shell) -> None:
     port = free_port()
-    name, talk = sw("run", "web", "-d", "-p", f"{port}:8000", "--engine", sw.kind, "-e", "A=b", "--name", "life")
+    name, talk = sw("run", "web", "-d", "-p", f"{port}:{sw.own_port}", "--engine", sw.kind, "-e", "A=b", "--name", "life")
     assert name == "life\n"
     assert f"http://127.0.0.1:{port}" in talk
     assert get(port) == "hello from the container\n"
@@ -97,7 +103,7 @@ def test_arguments_behind_two_dashes_replace_the_command(sw: Shell) -> None:
 
 def test_a_death_in_the_foreground_is_told_in_a_sentence(sw: Shell) -> None:
     script = "echo \"ModuleNotFoundError: No module named 'torch'\"; exit 1"
-    out, err = sw("run", "web", "--engine", sw.kind, "-p", f"{free_port()}:8000", "--", "sh", "-c", script, status=8)
+    out, err = sw("run", "web", "--engine", sw.kind, "-p", f"{free_port()}:{sw.own_port}", "--", "sh", "-c", script, status=8)
     assert "ModuleNotFoundError" in out
     assert "error: container" in err
     assert "died: the module 'torch' is missing in the image" in err
@@ -117,7 +123,8 @@ def test_a_death_in_the_background_shows_the_last_lines(sw: Shell) -> None:
 def test_an_images_own_port_is_published_on_the_loopback(sw: Shell) -> None:
     sw("run", "web", "-d", "--engine", sw.kind, "--name", "own")
     ports = json.loads(sw("ps", "--json", "--engine", sw.kind)[0])[0]["ports"]
-    assert ports == [{"host": 8000, "container": 8000, "ip": "127.0.0.1"}]
+    assert ports == [{"host": sw.own_port, "container": sw.own_port, "ip": "127.0.0.1"}]
+    assert get(sw.own_port) == "hello from the container\n"
 
 
 def test_mistakes_in_flags_are_named_before_anything_starts(sw: Shell, tmp_path: Path) -> None:
@@ -139,7 +146,7 @@ def test_an_engine_that_is_absent_is_named_with_what_was_tried(sw: Shell) -> Non
         "DOCKER_HOST": "unix:///nowhere/docker.sock",
         "CONTAINER_HOST": "unix:///nowhere/podman.sock",
     }
-    lost = Shell(yard=sw.yard, environment=environment)
+    lost = replace(sw, environment=environment)
     for kind in ("docker", "podman"):
         _, err = lost("run", "web", "--engine", kind, status=8)
         assert f"unix:///nowhere/{kind}.sock" in err

@@ -6,6 +6,7 @@ had its tests are skipped by name; with CI=true they fail instead.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -19,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+_NUMBERS = itertools.count(1)
+"""Of this process's engines: each Docker has a bridge of its own."""
 
 START_WITHIN = 60.0
 """Seconds: dockerd takes about five alone, more while other things build."""
@@ -96,10 +100,11 @@ def need(name: str, *programs: str) -> None:
 
 def start_docker(folder: Path, *, flags: tuple[str, ...] = ()) -> PrivateEngine:
     """A dockerd of our own, with a bridge of its own and no firewall rules: ports go through its user-space proxy."""
-    bridge = f"sw{os.getpid()}"[:15]
+    number = next(_NUMBERS)
+    bridge = f"sw{os.getpid()}-{number}"[:15]
     for command in (("add", bridge, "type", "bridge"), ("set", bridge, "up")):
         subprocess.run(["ip", "link", *command], check=False, capture_output=True)
-    subprocess.run(["ip", "addr", "add", f"{_subnet(72)}.1/24", "dev", bridge], check=False, capture_output=True)
+    subprocess.run(["ip", "addr", "add", f"{_subnet(72 + number)}.1/24", "dev", bridge], check=False, capture_output=True)
     socket_path, log = folder / "docker.sock", folder / "dockerd.log"
     process = _spawn(
         log, "dockerd", "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid",
@@ -120,7 +125,7 @@ def podman_environment(folder: Path) -> dict[str, str]:
     """What makes every podman command use storage and networks of its own."""
     config, storage = folder / "containers.conf", folder / "storage.conf"
     folder.mkdir(parents=True, exist_ok=True)
-    config.write_text(PODMAN_CONF.format(folder=folder, subnet=f"{_subnet(73)}.0/24"))
+    config.write_text(PODMAN_CONF.format(folder=folder, subnet=f"{_subnet(72)}.0/24"))
     storage.write_text(f'[storage]\ndriver = "overlay"\ngraphroot = "{folder}/root"\nrunroot = "{folder}/run"\n')
     return {"CONTAINERS_CONF": str(config), "CONTAINERS_STORAGE_CONF": str(storage)}
 
