@@ -52,7 +52,7 @@ def _text(image: Image) -> str:
     config = _image(image)["config"]
     lines = [f"\n{image.platform}  {image.manifest.digest}"]
     lines += [
-        f"  {key}: {' '.join(value) if isinstance(value, list) else value}" for key, value in sorted(config.items()) if value
+        f"  {key}: {value if isinstance(value, str) else ' '.join(value)}" for key, value in sorted(config.items()) if value
     ]
     rows = [
         (layer.blob.digest.short, layer.created_by, human(layer.blob.size), human(layer.unpacked)) for layer in image.layers

@@ -12,7 +12,7 @@ import click
 
 from shipwheel import __version__
 from shipwheel.cli.context import Context
-from shipwheel.errors import ShipwheelError
+from shipwheel.errors import ShipwheelError, UsageError
 
 VERBS = {
     "init": "Write [tool.shipwheel] from what the folder shows.",
@@ -50,13 +50,32 @@ class LazyGroup(click.Group):
         command: click.Command = module.command
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb and its words.
+
+        Raises:
+            UsageError: there is no such verb; the hint has one that is written nearly so.
+        """
+        word = args[0]
+        if word not in VERBS and not word.startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(word, VERBS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else "'shipwheel --help' lists them"
+            raise UsageError(f"there is no command '{word}'", hint=hint)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table of verbs, from `VERBS`."""
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="In a project's folder: 'shipwheel run' locks, builds and runs it. 'shipwheel COMMAND --help' says more.",
+)
 @click.version_option(__version__, prog_name="shipwheel")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.pass_context
@@ -78,9 +97,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _report(error.message, error.hint, error.exit_status)
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _report(error.format_message().removesuffix("."), _how_to_call(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _report("stopped", "", 130)
     except BrokenPipeError:
@@ -99,6 +120,12 @@ _SYSTEM_FAULTS = {
     errno.EACCES: "check the owner and mode of that path",
     errno.EMFILE: "raise the limit of open files: ulimit -n 4096",
 }
+
+
+def _how_to_call(error: click.ClickException) -> str:
+    """Where the words and flags of this command are explained."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"'{context.command_path} --help' explains them" if context else ""
 
 
 def _report(message: str, hint: str, status: int) -> int:

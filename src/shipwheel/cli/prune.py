@@ -15,4 +15,6 @@ def command(context: Context, everything: bool, dry_run: bool) -> None:
     """Remove what nothing in the store needs; named images always stay whole."""
     pruned = context.store.prune(all=everything, dry_run=dry_run)
     verb = "would free" if dry_run else "freed"
-    click.echo(f"{verb} {human(pruned.bytes)}")
+    kinds = {"blobs": pruned.blobs, "memos": pruned.memos, "downloads": pruned.downloads, "partial files": pruned.partial}
+    taken = ", ".join(f"{len(files)} {what}" for what, files in kinds.items() if files)
+    click.echo(f"{verb} {human(pruned.bytes)}{': ' if taken else ''}{taken}")
