@@ -40,11 +40,19 @@ def find_container(name: str, kind: str | None, where: Surroundings) -> Iterator
     Raises:
         EngineError: there is none.
     """
-    with present_engines(kind, where) as engines:
-        found = [each for engine in engines for each in engine.containers() if each.name == name]
-        if not found:
-            raise EngineError(f"no container is named '{name}'", hint="'shipwheel ps --all' lists those that Shipwheel started")
-        yield found[0]
+    for each in (kind,) if kind else KINDS:
+        with ExitStack() as stack:
+            try:
+                engine = stack.enter_context(_open(each, where))
+            except EngineAbsentError:
+                if kind:
+                    raise
+                continue
+            found = next((container for container in engine.containers() if container.name == name), None)
+            if found:
+                yield found
+                return
+    raise EngineError(f"no container is named '{name}'", hint="'shipwheel ps --all' lists those that Shipwheel started")
 
 
 @contextmanager
