@@ -18,26 +18,8 @@ HashFile = Callable[[Path], str]
 """sha256 (hex) of a local file, possibly remembered."""
 
 MODEL_SUFFIXES = frozenset(
-    [
-        ".joblib",
-        ".pkl",
-        ".pickle",
-        ".skops",
-        ".onnx",
-        ".safetensors",
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".h5",
-        ".keras",
-        ".tflite",
-        ".cbm",
-        ".ubj",
-        ".gguf",
-        ".bin",
-        ".model",
-        ".npz",
-    ]
+    {".bin", ".cbm", ".ckpt", ".gguf", ".h5", ".joblib", ".keras", ".model", ".npz", ".onnx", ".pickle", ".pkl", ".pt"}
+    | {".pth", ".safetensors", ".skops", ".tflite", ".ubj"}
 )
 """Files that change when the model is trained, not when the code is edited."""
 
@@ -47,8 +29,10 @@ MODEL_FOLDERS = ("model/", "models/")
 
 def project_recipes(plan: Plan, identity: str, hash_file: HashFile) -> Iterator[Recipe]:
     """Recipes of the project's own layers, lowest first; `identity` is the interpreter's."""
-    model = [file for file in plan.project.files if _is_model(file, plan.project.settings.model)]
-    code = [file for file in plan.project.files if file not in model]
+    model: list[ProjectFile] = []
+    code: list[ProjectFile] = []
+    for file in plan.project.files:
+        (model if _is_model(file, plan.project.settings.model) else code).append(file)
     if model:
         yield _recipe("model", model, (), hash_file)
     yield _recipe("code", code, (plan.project.python, bytecode.key(identity)), hash_file)
