@@ -36,6 +36,11 @@ def status(container: Any) -> dict[str, Any]:
     return found
 
 
+def children(pid: int) -> list[int]:
+    """Processes whose parent is `pid`."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def gone(pid: int, within: float = 10) -> bool:
     deadline = time.monotonic() + within
     while Path(f"/proc/{pid}").exists():
@@ -81,8 +86,10 @@ def test_nothing_is_mounted_outside_and_nothing_is_left(runc_yard: Any) -> None:
 def test_a_killed_supervisor_breaks_nothing(runc_yard: Any) -> None:
     container = runc_yard.run(image(cmd=FOREVER))
     told = status(container)
+    helpers = children(told["supervisor"])
     os.kill(told["supervisor"], signal.SIGKILL)
     assert gone(told["supervisor"])
+    assert all(gone(each) for each in helpers if each != told["pid"])
     assert container.state().running, "the container itself lives on"
     container.stop()
     state = container.state()

@@ -13,8 +13,6 @@ SLIRP_RESOLVER = "10.0.2.3"
 
 NOTE = "no outbound network: neither slirp4netns nor pasta is installed"
 
-_READY_WITHIN = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
@@ -39,15 +37,20 @@ class Outbound:
             return ""
 
     def start(self, pid: int, log: int) -> subprocess.Popen[bytes] | None:
-        """Connect the network of process `pid`; None where there is no program. `log` is a file descriptor."""
+        """Connect the network of process `pid`; None where there is no program. `log` is a file descriptor.
+
+        slirp4netns ends with this process, however that ends: it watches a pipe whose other end is held here. pasta ends
+        with the network.
+        """
         if not self.program:
             return None
-        if self.program.endswith("slirp4netns"):
-            ready, say = os.pipe()
-            command = [self.program, "--configure", "--mtu=65520", "--disable-host-loopback", f"--ready-fd={say}", str(pid)]
-            process = subprocess.Popen([*command, "tap0"], stdout=log, stderr=log, pass_fds=(say,))
-            os.close(say)
-            os.read(ready, 1)
-            os.close(ready)
-            return process
-        return subprocess.Popen([self.program, "--config-net", "--foreground", str(pid)], stdout=log, stderr=log)
+        if not self.program.endswith("slirp4netns"):
+            return subprocess.Popen([self.program, "--config-net", "--foreground", str(pid)], stdout=log, stderr=log)
+        (ready, say), (end, _held) = os.pipe(), os.pipe()
+        flags = ["--configure", "--mtu=65520", "--disable-host-loopback", f"--ready-fd={say}", f"--exit-fd={end}"]
+        process = subprocess.Popen([self.program, *flags, str(pid), "tap0"], stdout=log, stderr=log, pass_fds=(say, end))
+        os.close(say)
+        os.close(end)
+        os.read(ready, 1)
+        os.close(ready)
+        return process
