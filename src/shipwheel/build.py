@@ -109,6 +109,7 @@ def file_sha256(path: Path) -> str:
 def _supplier(plan: Plan, lock: Lock, shop: Workshop) -> Supplier:
     from shipwheel.supply import Supplier
 
+    shop.store.begin()  # downloads are pruned with the store, so it is held before the first one
     return Supplier(lock=lock, platform=plan.platform, reach=shop.reach(), home=shop.home, progress=shop.progress)
 
 

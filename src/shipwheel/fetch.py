@@ -135,7 +135,10 @@ class _Fetcher:
         self._stop = threading.Event()
 
     def all(self, wanted: Sequence[Wanted]) -> dict[str, Path]:
-        """Largest first, so that no large one is left alone at the end. The first failure stops the others."""
+        """Largest first, so that no large one is left alone at the end. The first failure stops the others.
+
+        Ctrl-C does not wait for them: one that gets no bytes would only notice after its timeout.
+        """
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fetch")
@@ -144,9 +147,12 @@ class _Fetcher:
             for each in sorted(wanted, key=lambda each: (-each.size, each.name)):
                 futures[pool.submit(self.one, each)] = each
             wait(futures, return_when=FIRST_EXCEPTION)
-        finally:
+        except KeyboardInterrupt:
             self._stop.set()
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        self._stop.set()
+        pool.shutdown(cancel_futures=True)
         failures = [future.exception() for future in futures if future.done() and not future.cancelled()]
         for error in failures:
             if error and not isinstance(error, _StoppedError):
@@ -275,10 +281,15 @@ def _locked(path: Path) -> Iterator[BinaryIO]:
     while True:
         with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b") as stream:  # noqa: PTH123
             fcntl.flock(stream, fcntl.LOCK_EX)
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_ino == os.fstat(stream.fileno()).st_ino:
-                    yield stream
-                    return
+            if _is_at(path, stream):
+                yield stream
+                return
+
+
+def _is_at(path: Path, stream: BinaryIO) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_ino == os.fstat(stream.fileno()).st_ino
+    return False
 
 
 def _verify(wanted: Wanted, url: str, sha256: str, size: int) -> None:

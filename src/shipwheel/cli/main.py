@@ -35,6 +35,10 @@ VERBS = {
 """Every verb and its one line; the text here is what `--help` shows without importing the verb."""
 
 
+STOPPED = 130
+"""The status after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
+
+
 class LazyGroup(click.Group):
     """Imports `shipwheel.cli.VERB` when that verb is called."""
 
@@ -86,7 +90,11 @@ def cli(ctx: click.Context, quiet: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command line and exit with its status."""
-    sys.exit(run(arguments))
+    status = run(arguments)
+    if status == STOPPED:  # at once: threads that still wait for bytes would hold a usual exit up
+        sys.stdout.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -103,7 +111,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         return _report(error.format_message().removesuffix("."), _how_to_call(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        return _report("stopped", "", 130)
+        return _report("stopped", "", STOPPED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -81,7 +81,7 @@ class Store:
             IntegrityError: it is not what its descriptor promises.
             StoreError: the system refuses: disk full, read-only.
         """
-        self._begin()
+        self.begin()
         self._layout.write(blob)
 
     def tag(self, name: str, image: Image | Index) -> None:
@@ -90,7 +90,7 @@ class Store:
         Raises:
             StoreError: a blob is missing, or the system refuses.
         """
-        self._begin()
+        self.begin()
         images = image.images if isinstance(image, Index) else (image,)
         for blob in (blob for each in images for blob in each.blobs):
             if not self._layout.has(blob.descriptor):
@@ -124,7 +124,7 @@ class Store:
         Raises:
             StoreError: the system refuses: disk full, read-only; nothing is left then.
         """
-        self._begin()
+        self.begin()
         with self._layout.making() as file:
             memo = Memo.of(write(file), created_by)
             if not self._layout.has(memo.descriptor):
@@ -149,8 +149,12 @@ class Store:
             pruned.remove()
         return pruned
 
-    def _begin(self) -> None:
-        """Keep pruners away, and make the folders if this is the first write."""
+    def begin(self) -> None:
+        """Keep pruners away until `tag`, also before the first write, and make the folders if they are not there.
+
+        Raises:
+            StoreError: the system refuses: disk full, read-only.
+        """
         self._hold.share()
         if (self._places.layout / "oci-layout").exists():
             return
