@@ -19,7 +19,7 @@ import docker_side as docker
 from bound import bound_seconds, packing_seconds
 from docker_side import DockerSide
 from engine import Engine, engine, missing_tools, registry
-from measure import Summary, disk, log, stored
+from measure import CommandError, Summary, disk, log, stored
 from projects import CHANGES, CODE, FIRST, NOTHING, PYTHON, ROOT, Project, prepare
 from records import TO_ENGINE, Record
 from report import OURS, tables
@@ -116,7 +116,10 @@ def _run_dockerfile(bench: Bench, project: Project, dockerfile: str, number: int
             for change in (FIRST, *CHANGES):
                 project.apply(change, number)
                 step = _Step(bench=bench, project=project, dockerfile=dockerfile, change=change, number=number)
-                step.classic(side, folders) if store is bench.classic else step.containerd(side, ways[0], folders[ways[0]])
+                if store is bench.classic:
+                    step.classic(side, folders)
+                elif not step.containerd(side, ways[0], folders[ways[0]]):
+                    break
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +149,17 @@ class _Step:
                 memory=max(built.memory, pushed.memory),
             )
 
-    def containerd(self, side: DockerSide, way: str, folder: Path) -> None:
-        """Build and push at once."""
+    def containerd(self, side: DockerSide, way: str, folder: Path) -> bool:
+        """Build and push at once. With zstd the BuildKit of Docker 26 loses a snapshot at the second change: then False."""
         before = stored(folder / "blobs")
-        done = side.build_and_push(self.project.folder, way)
+        try:
+            done = side.build_and_push(self.project.folder, way)
+        except CommandError as error:
+            log(f"{self.project.name}: {self.dockerfile}, {way}, {self.change}: left out, docker failed: {str(error)[-300:]}")
+            return False
         written = stored(folder / "blobs") - before
         self._keep(way, done.seconds, written=written, memory=done.memory, disk=self._disk(side.engine))
+        return True
 
     def _disk(self, engine: Engine) -> int:
         return disk(engine.data) if self.change == FIRST else 0

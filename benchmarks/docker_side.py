@@ -46,8 +46,8 @@ class DockerSide:
 
     def build_and_push(self, project: Path, way: str) -> Ran:
         """To an image in the registry by buildx alone, as the containerd store can."""
-        output = f"type=image,name={self.registries[way]}/{IMAGE}:latest,push=true"
-        output += ",compression=zstd,force-compression=true" if way == BUILDX_ZSTD else ""
+        output = f"type=image,name={self.registries[way]}/{IMAGE}:latest,push=true,unpack=false"
+        output += ",compression=zstd" if way == BUILDX_ZSTD else ""
         return self._watched(*self._build(project), "--output", output, project)
 
     def push(self, way: str) -> Ran:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from measure import log, run
+from measure import CommandError, log, run
 
 _NUMBERS = count()
 
@@ -102,7 +102,7 @@ def free_port() -> int:
 def _wait(process: subprocess.Popen[bytes], answers: object, logged: Path) -> None:
     deadline = time.monotonic() + START_WITHIN
     while time.monotonic() < deadline and process.poll() is None:
-        with suppress(OSError, SystemExit):
+        with suppress(OSError, CommandError):
             answers()  # type: ignore[operator]
             return
         time.sleep(0.1)

@@ -34,6 +34,10 @@ class Summary:
         return cls(median=statistics.median(values), low=min(values), high=max(values), runs=len(values))
 
 
+class CommandError(Exception):
+    """A command failed; the message holds what it printed."""
+
+
 def log(text: str) -> None:
     """Say on stderr what happens."""
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
@@ -44,7 +48,7 @@ def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, 
     words = [str(word) for word in command]
     done = subprocess.run(words, env=env, cwd=cwd, text=True, capture_output=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(words)}\nexit status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
+        raise CommandError(f"{' '.join(words)}\nexit status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}")
     return done.stdout
 
 
@@ -92,7 +96,7 @@ def watch(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None
         output, errors = process.communicate()
         took = time.perf_counter() - start
     if process.returncode:
-        raise SystemExit(f"{' '.join(words)}\nexit status {process.returncode}\n{output[-4000:]}\n{errors[-4000:]}")
+        raise CommandError(f"{' '.join(words)}\nexit status {process.returncode}\n{output[-4000:]}\n{errors[-4000:]}")
     return Ran(seconds=took, memory=memory.peak, output=output)
 
 
