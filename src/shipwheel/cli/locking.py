@@ -5,7 +5,8 @@ from __future__ import annotations
 from shipwheel.cli.context import Context
 from shipwheel.cli.decisions import say_decisions
 from shipwheel.cli.workshop import open_workshop
-from shipwheel.lock import FILE_NAME, Lock, write_lock
+from shipwheel.errors import UsageError
+from shipwheel.lock import FILE_NAME, Built, Lock, PlatformLock, Wheel, write_lock
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project
 from shipwheel.resolve.project import lock_project
@@ -23,8 +24,23 @@ def make_lock(
     say_decisions(context, project)
     with open_workshop(context, project) as shop:
         lock = lock_project(project, platforms, shop.reach(), previous=previous, upgrade=upgrade)
+    _check_names(lock, upgrade)
     write_lock(project.root / FILE_NAME, lock)
     for each in lock.platforms:
         built = f", {len(each.built)} built from source" if each.built else ""
         context.say(f"locked {each.platform}: {len(each.wheels)} wheels{built}, {len(each.debs)} Debian packages")
     return lock
+
+
+def _packages(locked: PlatformLock) -> tuple[Wheel | Built, ...]:
+    return (*locked.wheels, *locked.built)
+
+
+def _check_names(lock: Lock, upgrade: Upgrade) -> None:
+    """A name that nothing in the image has is a slip of the keyboard, not an upgrade."""
+    from packaging.utils import canonicalize_name
+
+    names = {canonicalize_name(file.name) for each in lock.platforms for file in _packages(each)}
+    unknown = sorted(name for name in upgrade.names if canonicalize_name(name) not in names)
+    if unknown:
+        raise UsageError(f"the project needs no package '{unknown[0]}'", hint="shipwheel.lock lists what it needs")

@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,11 +89,21 @@ def ensure_image(context: Context, target: str) -> tuple[str, RunSettings]:
 
         made = make_image(context, Request(directory=target))
         context.say(f"built {made.name}  {made.image.manifest.digest}  {made.seconds:.2f} s")
-        return made.name, made.project.settings.run
+        return made.name, _below(made.project.root, made.project.settings.run)
     name = local_name(target)
     if name not in context.store.names():
         raise UsageError(f"there is no image '{name}'", hint="'shipwheel images' lists them; a project needs its folder")
     return name, RunSettings()
+
+
+def _below(root: Path, settings: RunSettings) -> RunSettings:
+    """With relative sources of volumes as paths below `root`; names of volumes stay names."""
+    volumes = (Volume.parse(text) for text in settings.volumes)
+    return replace(settings, volumes=tuple(str(_at(root, volume) if volume.is_path else volume) for volume in volumes))
+
+
+def _at(root: Path, volume: Volume) -> Volume:
+    return replace(volume, source=str(root / Path(volume.source).expanduser()))
 
 
 def _with_settings(flags: dict[str, Any], settings: RunSettings) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from shipwheel.engines.find import find_container
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("-t", "--time", "within", type=click.FloatRange(min=0), default=STOP_WITHIN, help="Seconds before it is killed.")
+@click.option(
+    "-t",
+    "--time",
+    "within",
+    type=click.FloatRange(min=0),
+    default=STOP_WITHIN,
+    metavar="SECONDS",
+    help="Then it is killed; 10.",
+)
 @engine_option
 @click.pass_obj
 def command(context: Context, names: tuple[str, ...], within: float, engine: str | None) -> None:

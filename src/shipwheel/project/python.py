@@ -117,5 +117,5 @@ def _lacking(wanted: str) -> ProjectError:
     names = " and ".join(f"{minor} ({release})" for minor, release in DEBIAN_PYTHONS.items())
     return ProjectError(
         f"the debian base has no {wanted}; it has {names}",
-        hint='change the demand, or take a base that has it, such as base = "python:3.12-slim"',
+        hint='change the demand, for example python = "3.13" under [tool.shipwheel]',
     )

@@ -41,13 +41,13 @@ class RunSettings:
     __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
 
     ports: tuple[Annotated[str, Rule(rules.port_mapping)], ...] = ()
-    """Published ports, HOST:CONTAINER; without any, the service's own port on a free port of the host."""
+    """Published ports, HOST:CONTAINER; without any, the service's own port, for this machine only (127.0.0.1)."""
 
     env: EnvTable = field(default_factory=dict)
     """Environment variables of the container, over those of the image."""
 
     volumes: tuple[Annotated[str, Rule(rules.volume_mapping)], ...] = ()
-    """Mounts, SOURCE:/path or SOURCE:/path:ro; a relative source is below the project's folder."""
+    """Mounts, SOURCE:/path or SOURCE:/path:ro; ./SOURCE is below the project's folder, a bare name a volume of the engine."""
 
     shm_size: Annotated[str, Rule(rules.size_text)] | None = None
     """Size of /dev/shm, such as 1g; PyTorch's data loaders share tensors through it."""
@@ -75,7 +75,7 @@ class Settings:
     """Minor version of Python, such as "3.11". Default: what the lock file, .python-version or requires-python ask for."""
 
     base: Annotated[str, Rule(rules.base_name)] = "debian"
-    """What lies below Python: debian (composed from Debian packages, without a shell), or an image of a registry."""
+    """What lies below Python: debian (composed from Debian packages, without a shell). Images of registries: not yet."""
 
     requirements: tuple[Annotated[str, Rule(rules.relative_path)], ...] = ()
     """Files that name the Python packages: requirements files, or one pyproject.toml, uv.lock, pylock.toml, poetry.lock,

@@ -38,7 +38,7 @@ def base_packages(python: str, *, shell: bool = False) -> tuple[str, ...]:
     if python not in _PACKAGES:
         raise ResolveError(
             f"the composed base has no Python {python}",
-            hint=f"it has {' and '.join(SUITES)}; any image of a registry can be the base instead (setting 'base')",
+            hint=f"it has {' and '.join(SUITES)}; set 'python' under [tool.shipwheel] to one of them",
         )
     return tuple(sorted(_PACKAGES[python].split())) + (_SHELL if shell else ())
 

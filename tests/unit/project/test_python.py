@@ -65,7 +65,7 @@ def test_demands_that_exclude_each_other_are_listed(make, files: dict[str, str])
 def test_what_the_base_lacks_is_said_with_what_it_has(make, files: dict[str, str]) -> None:
     with pytest.raises(ProjectError, match=r"it has 3\.11 .* and 3\.13") as caught:
         chosen(make(files))
-    assert "base =" in caught.value.hint
+    assert 'python = "3.13"' in caught.value.hint
 
 
 def test_a_specifier_that_cannot_be_read(make) -> None:

@@ -1,0 +1,151 @@
+"""`make docs`: writes what of docs/ is made from the code; `--check` only says what is not current, with status 1."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shipwheel import errors
+from shipwheel.cli.main import VERBS, cli
+from shipwheel.errors import ShipwheelError
+from shipwheel.project import settings_schema
+
+DOCS = Path(__file__).parent
+WIDTH = 100
+"""Columns of help texts, whatever the terminal."""
+
+NOTE = "<!-- Made by docs/generate.py from the code; change it there, then `make docs`. -->\n"
+
+
+def pages() -> dict[str, str]:
+    """The text of every generated file, by its path below docs/."""
+    return {
+        "reference/cli.md": _cli(),
+        "reference/settings.md": _settings(settings_schema()),
+        "reference/exit-status.md": _exit_status(),
+        "settings.schema.json": json.dumps(settings_schema(), indent=2) + "\n",
+    }
+
+
+def _cli() -> str:
+    sections = [
+        "# Command line\n",
+        NOTE,
+        "stdout is data, stderr is talk: everything said for people goes to stderr, so output can be piped.\n",
+        f"## shipwheel\n\n{_help(cli, 'shipwheel')}",
+    ]
+    group = click.Context(cli, info_name="shipwheel")
+    for verb in VERBS:
+        command = cli.get_command(group, verb)
+        assert command
+        sections.append(f"## shipwheel {verb}\n\n{_help(command, f'shipwheel {verb}')}")
+    return "\n".join(sections)
+
+
+def _help(command: click.Command, name: str) -> str:
+    context = click.Context(
+        command, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH, help_option_names=["--help"]
+    )
+    return f"```text\n{command.get_help(context).rstrip()}\n```\n"
+
+
+def _settings(schema: Mapping[str, Any]) -> str:
+    run = schema["$defs"]["RunSettings"]
+    return "\n".join(
+        [
+            "# Settings\n",
+            NOTE,
+            "In `[tool.shipwheel]` of pyproject.toml, or at the top of shipwheel.toml; not in both. Every key may be left out:",
+            "it has a default, or is found in the project (`shipwheel init` shows what). Unknown keys are errors. The",
+            "[JSON Schema](../settings.schema.json) is for editors.\n",
+            *_table(schema["properties"]),
+            "\n## [tool.shipwheel.run]\n",
+            f"{run['description']}\n",
+            *_table(run["properties"]),
+            "",
+        ]
+    )
+
+
+def _table(properties: Mapping[str, Any]) -> Iterator[str]:
+    yield "| key | type | default | meaning |"
+    yield "|---|---|---|---|"
+    for key, value in properties.items():
+        if "$ref" not in value:
+            default = value.get("default")
+            shown = f"`{json.dumps(default)}`" if default not in (None, [], {}) else ""
+            yield f"| `{key}` | {_type(value)} | {shown} | {value['description'].replace('|', chr(92) + '|')} |"
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    if "anyOf" in value:
+        return " or ".join(_type(option) for option in value["anyOf"])
+    if value["type"] == "array":
+        return "list of texts"
+    kind: str = value["type"]
+    return {"object": "table of texts", "string": "text", "integer": "whole number"}.get(kind, kind)
+
+
+def _exit_status() -> str:
+    rows = [
+        f"| {status} | {', '.join(f'`{kind.__name__}`' for kind in kinds)} | {_first_lines(kinds)} |"
+        for status, kinds in sorted(_by_status().items())
+    ]
+    return "\n".join(
+        [
+            "# Exit status\n",
+            NOTE,
+            "Every error is one line `error:` on stderr and, where there is one, a line `hint:`. The status says which kind:\n",
+            "| status | errors (`shipwheel.errors`) | meaning |",
+            "|---|---|---|",
+            "| 0 | | It worked. |",
+            *rows,
+            "| 130 | | Stopped by Ctrl-C. |",
+            "| 141 | | Who read the output went away. |",
+            "",
+            "`shipwheel exec` ends with the status of the command that it ran. A flag that a command lacks is status 2.",
+            "",
+        ]
+    )
+
+
+def _by_status() -> dict[int, list[type[ShipwheelError]]]:
+    """The error types in the order of their module, without `ProblemsError`, which is only a form of the others."""
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, ShipwheelError)]
+    found: dict[int, list[type[ShipwheelError]]] = {}
+    for kind in sorted(kinds, key=lambda kind: inspect.getsourcelines(kind)[1]):
+        if kind is not errors.ProblemsError:
+            found.setdefault(kind.exit_status, []).append(kind)
+    return found
+
+
+def _first_lines(kinds: Iterable[type[ShipwheelError]]) -> str:
+    texts = (inspect.getdoc(kind) or "" for kind in kinds if kind is not ShipwheelError)
+    return " ".join(text.partition("\n")[0] for text in texts) or "Another failure, such as a full disk."
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or compare them."""
+    stale = [name for name, text in pages().items() if _read(DOCS / name) != text]
+    if "--check" in arguments:
+        for name in stale:
+            print(f"docs/{name} is not current: run 'make docs'", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (DOCS / name).write_text(pages()[name], encoding="utf-8")
+        print(f"wrote docs/{name}")
+    return 0
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
