@@ -40,9 +40,8 @@ def main() -> int:
         step("rm", "shipwheel", "rm", NAME)
     print(f"\nanswer   {json.dumps(answer)}  ({asked * 1000:.0f} ms)")
     sizes = built["sizes"]
-    print(
-        f"size     {sizes['compressed'] / 1e6:.1f} MB compressed, {sizes['unpacked'] / 1e6:.1f} MB unpacked, {len(built['layers'])} layers"
-    )
+    megabytes = ", ".join(f"{size / 1e6:.1f} MB {name}" for name, size in sizes.items())
+    print(f"size     {megabytes}, {len(built['layers'])} layers")
     print(f"digest   {built['digest']}")
     print(f"times    build {built['seconds']:.1f} s, from run to the first answer {ready:.1f} s")
     return 0

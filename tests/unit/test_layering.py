@@ -108,9 +108,9 @@ def test_oci_imports_point_downwards_and_know_nothing_of_python_or_ml() -> None:
             if _part(module) not in ("oci", "errors", "progress", ""):
                 wrong.append(f"{name} imports {module}")
             pieces = module.split(".")
-            if _part(module) == "oci" and len(pieces) > 2 and pieces[2] != here:
-                if OCI_ORDER.index(pieces[2]) < OCI_ORDER.index(here):
-                    wrong.append(f"{name} imports {module}")
+            inside = _part(module) == "oci" and len(pieces) > 2 and pieces[2] != here
+            if inside and OCI_ORDER.index(pieces[2]) < OCI_ORDER.index(here):
+                wrong.append(f"{name} imports {module}")
     assert not wrong, wrong
 
 
