@@ -14,30 +14,12 @@ from shipwheel.oci.image import Image, RuntimeConfig, compose
 from shipwheel.oci.layer import MEDIA_TYPE, Layer, pack
 from shipwheel.oci.tree import Entry, Tree
 
-APPLETS = [
-    "sh",
-    "httpd",
-    "sleep",
-    "cat",
-    "echo",
-    "id",
-    "env",
-    "ls",
-    "kill",
-    "true",
-    "nc",
-    "df",
-    "hostname",
-    "head",
-    "wget",
-    "touch",
-    "dd",
-    "tail",
-    "pwd",
-    "mount",
-    "grep",
-    "ip",
-]
+# fmt: off
+APPLETS = (
+    "sh", "httpd", "sleep", "cat", "echo", "id", "env", "ls", "kill", "true", "nc",
+    "df", "hostname", "head", "wget", "touch", "dd", "tail", "pwd", "mount", "grep", "ip",
+)
+# fmt: on
 """What the tests call of busybox."""
 
 
