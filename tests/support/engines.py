@@ -1,8 +1,9 @@
 """Real engines and a registry for tests: private ones, in temporary folders, started here and stopped by process id.
 
 Nothing that ran before is touched: own sockets and storage; Docker's gets a bridge of its own and no firewall rules.
-Podman's networks are netavark's: its rules and the bridge podman0 are shared by all Podmans of root on the machine. Where an engine cannot be
-had its tests are skipped by name; with CI=true they fail instead.
+Podman's networks are netavark's: its rules and the bridge podman0 are shared by all Podmans of root on the machine.
+
+Where an engine cannot be had its tests are skipped by name; with CI=true they fail instead.
 """
 
 from __future__ import annotations
