@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from shipwheel.cli.context import Context, human
+from shipwheel.engines.runc.prune import find_unneeded, remove_unneeded
 
 
 @click.command()
@@ -15,6 +16,15 @@ def command(context: Context, everything: bool, dry_run: bool) -> None:
     """Remove what nothing in the store needs; named images always stay whole."""
     pruned = context.store.prune(all=everything, dry_run=dry_run)
     verb = "would free" if dry_run else "freed"
-    kinds = {"blobs": pruned.blobs, "memos": pruned.memos, "downloads": pruned.downloads, "partial files": pruned.partial}
+    unpacked = find_unneeded(context.home, context.store.names())
+    if not dry_run:
+        remove_unneeded(unpacked)
+    kinds = {
+        "blobs": pruned.blobs,
+        "memos": pruned.memos,
+        "downloads": pruned.downloads,
+        "unpacked layers": unpacked.layers,
+        "partial files": pruned.partial,
+    }
     taken = ", ".join(f"{len(files)} {what}" for what, files in kinds.items() if files)
-    click.echo(f"{verb} {human(pruned.bytes)}{': ' if taken else ''}{taken}")
+    click.echo(f"{verb} {human(pruned.bytes + unpacked.size)}{': ' if taken else ''}{taken}")

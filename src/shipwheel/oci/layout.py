@@ -39,6 +39,7 @@ _HINTS = {
     errno.EROFS: "the file system is mounted read-only; choose a folder that can be written",
     errno.EACCES: "this user may not write there; choose a folder that can be written",
     errno.EPERM: "this user may not write there; choose a folder that can be written",
+    errno.ENOTDIR: "a file stands where a folder should be; choose another place",
     errno.EFBIG: "the file system or a limit of this process (ulimit -f) allows no file of that size",
 }
 
