@@ -74,7 +74,8 @@ def find_command(folder: Folder, requirements: Requirements, files: Iterable[Pro
         if command := find():
             return command
     broken = [Problem(file=source.path, message="cannot be parsed as Python") for source in sources if not source.parses]
-    raise ProjectError("nothing to run was found: no app object, no script", broken, hint=_HINT)
+    likely = [Problem(file=source.path, message="may be it") for source in sources if "/" not in source.path and source.parses]
+    raise ProjectError("nothing to run was found: no app object, no script", broken or likely, hint=_HINT)
 
 
 def port_of(argv: Iterable[str]) -> int | None:
@@ -257,8 +258,9 @@ class _Finder:
         top = [source for source in self.sources if "/" not in source.path and source.name in SCRIPT_NAMES]
         guarded = [source for source in self.sources if source.has_main or source.name == "__main__.py"]
         named = [source for source in guarded if source.name in SCRIPT_NAMES]
+        alone = self.sources if len(self.sources) == 1 else []
         source = None
-        for offered in (top, named, guarded):
+        for offered in (top, named, guarded, alone):
             if source := self.only("scripts", offered):
                 break
         if not source:
