@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import io
 import marshal
@@ -197,6 +198,7 @@ def test_code_names_the_path_that_it_has_in_the_image(expected: dict[str, bytes]
 
 
 def leftovers() -> tuple[set[str], set[str], str]:
+    gc.collect()  # what an earlier test let go of is not this one's
     descriptors = {str(path) for path in Path("/proc/self/fd").iterdir() if path.exists()}
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     return descriptors, {thread.name for thread in threading.enumerate()}, children
