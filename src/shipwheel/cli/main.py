@@ -112,9 +112,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _report(error.format_message().removesuffix("."), _how_to_call(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return _report("stopped", "", STOPPED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except OSError as error:
         if error.errno not in _SYSTEM_FAULTS:
             raise
