@@ -1,0 +1,28 @@
+"""Words and flags that no command has are errors like all others."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipwheel.cli.main import run
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        (["bulid"], "there is no command 'bulid'", "did you mean 'build'?"),
+        (["frobnicate"], "there is no command 'frobnicate'", "'shipwheel --help' lists them"),
+        (["logs"], "Missing argument 'NAME'", "'shipwheel logs --help' explains them"),
+        (["prune", "--everything"], "No such option '--everything'", "'shipwheel prune --help' explains them"),
+    ],
+)
+def test_a_slip_of_the_keyboard(words: list[str], error: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {error}")
+    assert f"hint: {hint}" in said
+
+
+def test_no_words_at_all_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 2
+    assert "Commands:" in capsys.readouterr().err
