@@ -1,4 +1,4 @@
-"""The facts of docs/explanation/layers.md: what a wheel costs on its way into a layer, and what bytecode adds.
+"""The facts of docs/explanation/2-layers.md: what a wheel costs on its way into a layer, and what bytecode adds.
 
     .venv/bin/python benchmarks/layer.py WHEEL [WHEEL ...]
 

@@ -1,4 +1,4 @@
-"""What Debian's maintainer scripts would have made, made here, since none of them runs (docs/explanation/base.md)."""
+"""What Debian's maintainer scripts would have made, made here, since none of them runs (docs/explanation/3-base.md)."""
 
 from __future__ import annotations
 
