@@ -21,7 +21,7 @@ from docker_side import DockerSide
 from engine import Engine, engine, missing_tools, registry
 from measure import CommandError, Summary, disk, log, stored
 from projects import CHANGES, CODE, FIRST, NOTHING, PYTHON, ROOT, Project, prepare
-from records import TO_ENGINE, Record
+from records import OCI_FOLDER, TO_ENGINE, Record
 from report import OURS, tables
 from shipwheel_side import NAME, ShipwheelSide
 from starts import start_seconds
@@ -150,7 +150,7 @@ class _Step:
             )
 
     def containerd(self, side: DockerSide, way: str, folder: Path) -> bool:
-        """Build and push at once. With zstd the BuildKit of Docker 26 loses a snapshot at the second change: then False."""
+        """Build and push at once. With zstd the BuildKit of Docker 26 now and then loses a snapshot: then False."""
         before = stored(folder / "blobs")
         try:
             done = side.build_and_push(self.project.folder, way)
@@ -175,7 +175,7 @@ def _run_ours(bench: Bench, project: Project, number: int) -> None:
     if number == 0:
         side.reset()
         side.lock(project, locks)
-    for way, to in (("OCI folder", f"oci:{out}"), (TO_ENGINE, "docker")):
+    for way, to in ((OCI_FOLDER, f"oci:{out}"), (TO_ENGINE, "docker")):
         side.reset(out)
         _forget(bench.classic, NAME)
         for change in (FIRST, *CHANGES):

@@ -35,7 +35,7 @@ class DockerSide:
         """Forget images and all build caches, but for the bases."""
         self.engine.docker("buildx", "prune", "--all", "--force")
         names = self.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
-        ours = [name for name in names if IMAGE in name]
+        ours = [name for name in names if IMAGE in name and "<none>" not in name]
         if ours:
             self.engine.docker("image", "rm", "--force", *ours)
         self.engine.docker("image", "prune", "--force")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+OCI_FOLDER = "OCI folder"
+"""The way of a build that ends with a complete image, ready to be pushed."""
+
 TO_ENGINE = "docker engine"
 """The way of a build that ends with an image that Docker can run."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from docker_side import BUILDX_ZSTD
 from measure import Summary
 from projects import CHANGES, FIRST
-from records import TO_ENGINE, Record
+from records import OCI_FOLDER, TO_ENGINE, Record
 
 OURS = "shipwheel"
 
@@ -16,11 +17,17 @@ def tables(records: Sequence[Record], extras: Mapping[str, Mapping[str, float]])
     lines: list[str] = []
     for example in dict.fromkeys(record.example for record in records):
         mine = [record for record in records if record.example == example]
-        lines += [f"### {example}", "", "To a complete image in a registry (ours: in an OCI folder)", ""]
-        lines += _comparison([record for record in mine if record.way != TO_ENGINE])
-        lines += ["", "To an image that Docker can run", ""]
-        lines += _comparison([record for record in mine if record.way == TO_ENGINE])
-        lines += ["", "Every way, from nothing to nothing changed", ""]
+        lines += [f"### {example}", ""]
+        for title, ways in (
+            (
+                "To a complete image in a registry (ours: in an OCI folder), gzip layers",
+                {record.way for record in mine} - {TO_ENGINE, BUILDX_ZSTD},
+            ),
+            ("The same, but the Dockerfile's layers as zstd, through Docker's containerd store", {OCI_FOLDER, BUILDX_ZSTD}),
+            ("To an image that Docker can run", {TO_ENGINE}),
+        ):
+            lines += [title, "", *_comparison([record for record in mine if record.way in ways]), ""]
+        lines += ["Every way, from nothing to nothing changed", ""]
         lines += _all_ways(mine)
         lines += ["", *(f"- {name}: {value:.3g}" for name, value in extras.get(example, {}).items()), ""]
     return "\n".join(lines)
