@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -232,6 +233,8 @@ lock --check a b
 build -t UPPER/case
 build --to somewhere
 build --to oci:
+build --to oci:/proc/none
+build --to oci-archive:/none/x.tar
 inspect none
 rmi none
 save none x.tar
@@ -242,7 +245,7 @@ run none:1
 
 @pytest.mark.parametrize("line", NONSENSE.strip().splitlines())
 def test_words_that_mean_nothing(ship: Ship, project: Path, line: str) -> None:
-    said = ship.run(*line.split(), cwd=project)
+    said = ship.run(*line.split(), *(["--no-bytecode"] if "--to" in line else []), cwd=project)
     assert said.status in (2, 7), said.err
     assert said.error, said.err
     assert said.hint, said.err
@@ -268,6 +271,18 @@ def test_a_disk_that_is_full(ship: Ship, broken: Path, empty_disk: Path, shelf: 
     make = make_script(broken.parent / "small")
     mirror.lock(make)
     small.build(make, "--no-bytecode")
+
+
+def test_a_cache_that_is_read_only(ship: Ship, project: Path, empty_disk: Path) -> None:
+    """What is there already can still be used."""
+    home = ship.having(SHIPWHEEL_HOME=str(empty_disk)).as_a_process()
+    made = home.build(project, "--no-bytecode")
+    subprocess.run(["mount", "-o", "remount,ro", empty_disk], check=True)
+    assert home.build(project, "--no-bytecode")["digest"] == made["digest"]
+    assert len(home("images", "--json").json) == 1
+    (project / "app.py").write_text("print(7)\n")
+    for words in (("build", project, "--no-bytecode"), ("rmi", "project"), ("prune",)):
+        assert "Read-only file system" in home.fails(7, *words).error
 
 
 def test_a_home_that_cannot_be_written(ship: Ship, broken: Path, tmp_path: Path) -> None:

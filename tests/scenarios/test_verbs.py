@@ -128,6 +128,19 @@ def test_to_writes_elsewhere_too(ship: Ship, project: Path, tmp_path: Path) -> N
     assert (tmp_path / "image.tar").stat().st_size > 1000
 
 
+def test_a_store_and_layouts_inside_the_project_stay_out_of_the_image(ship: Ship, project: Path) -> None:
+    inside = ship.having(SHIPWHEEL_HOME=str(project / "ci" / "cache"))
+    first = inside.build(project, "--no-bytecode", "--to", f"oci:{project}/out")
+    assert inside.build(project, "--no-bytecode")["digest"] == first["digest"]
+
+
+def test_a_folder_is_the_same_project_by_every_name(ship: Ship, project: Path, tmp_path: Path) -> None:
+    digest = ship.build(project, "--no-bytecode")["digest"]
+    (tmp_path / "link").symlink_to(project)
+    assert ship.build(tmp_path / "link", "--no-bytecode")["digest"] == digest
+    assert ship("build", "--no-bytecode", "--json", cwd=project).json["digest"] == digest
+
+
 def test_two_platforms_become_an_index(ship: Ship, project: Path, mirror: Mirror, shelf: Path) -> None:
     mirror.lock(project, [shelf / "alpha-1.0-py3-none-any.whl", shelf / "beta-2.0-py3-none-any.whl"], (AMD64, ARM64))
     made = ship.build(project, "--no-bytecode", "--platform", "linux/amd64", "--platform", "linux/arm64")

@@ -50,7 +50,9 @@ class Hold:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise StoreError(f"cannot write {self._path}: {error.strerror}", path=str(self._path)) from None
+            raise StoreError(
+                f"cannot write {self._path}: {error.strerror}", hint="choose a folder that can be written", path=str(self._path)
+            ) from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield

@@ -40,6 +40,8 @@ _HINTS = {
     errno.EACCES: "this user may not write there; choose a folder that can be written",
     errno.EPERM: "this user may not write there; choose a folder that can be written",
     errno.ENOTDIR: "a file stands where a folder should be; choose another place",
+    errno.ENOENT: "there is no such folder; make it, or choose another place",
+    errno.EISDIR: "that is a folder; give the name of a file",
     errno.EFBIG: "the file system or a limit of this process (ulimit -f) allows no file of that size",
 }
 

@@ -26,6 +26,12 @@ from shipwheel.oci.layout import OciLayout, refused
 from shipwheel.oci.memo import Memo, Memos
 from shipwheel.oci.prune import Places, Pruned, Usage, unneeded, usage
 
+CACHE_TAG = """\
+Signature: 8a477f597d28d172789f06886806bc55
+# Made by shipwheel; all of it can be made again. https://bford.info/cachedir/
+"""
+"""Backups and builds leave a folder out that holds this as CACHEDIR.TAG."""
+
 
 class Store:
     """The store in `root`, made at the first write.
@@ -161,6 +167,7 @@ class Store:
         try:
             for folder in (self._places.memos, self._places.sizes, self._places.partial):
                 folder.mkdir(parents=True, exist_ok=True)
+            (self.root / "CACHEDIR.TAG").write_text(CACHE_TAG)
         except OSError as error:
             raise refused(error, self.root) from None
         self._hold.share()

@@ -49,6 +49,12 @@ class Exclusion:
 
 SECRETS = "may hold secrets"
 VENV = Exclusion(reason="virtual environment", names=(), guarded=True)
+CACHE = Exclusion(reason="cache", names=(), guarded=True)
+LAYOUT = Exclusion(reason="image layout", names=(), guarded=True)
+
+MARKS = {"pyvenv.cfg": VENV, "conda-meta": VENV, "CACHEDIR.TAG": CACHE, "oci-layout": LAYOUT}
+"""Folders are told by what lies in them, too: caches by the tag of bford.info/cachedir, images by OCI's own file."""
+
 DATA = Exclusion(reason="data", names=("/data/", "/datasets/", "/dataset/"), unless_package=True)
 
 EXCLUSIONS = (

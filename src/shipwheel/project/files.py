@@ -15,8 +15,8 @@ from shipwheel.project.exclusions import (
     DATA,
     DATA_FILE_BYTES,
     DATA_SUFFIXES,
+    MARKS,
     MODEL_FOLDERS,
-    VENV,
     Exclusion,
     ExclusionTable,
 )
@@ -138,11 +138,11 @@ class _Scan:
         """Decide about everything in one folder; `inherited` is why the folder itself stays out."""
         entries = self.listing(folder)
         names = {entry.name for entry in entries}
-        if "pyvenv.cfg" in names or "conda-meta" in names:
+        if marks := names & MARKS.keys():
+            inherited = MARKS[min(marks)]
             if not self.include.reaches_into(folder, floating=False):
-                self.leave(f"{folder}/", VENV, None)
+                self.leave(f"{folder}/", inherited, None)
                 return
-            inherited = VENV
         if ".gitignore" in names:
             own = GitRules.parse(_lines(f"{self.root}/{folder}/.gitignore"))
             rules = (_GitFile(own, "", len(folder) + 1 if folder else 0), *rules)

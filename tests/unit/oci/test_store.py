@@ -64,7 +64,7 @@ class TestLayers:
 
         with pytest.raises(OSError, match="gone"):
             store.put_layer("k1", "", fail)
-        assert below(store.root) == ["lock", "oci/index.json", "oci/oci-layout"]
+        assert below(store.root) == ["CACHEDIR.TAG", "lock", "oci/index.json", "oci/oci-layout"]
 
     @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"digest": "sha256:x"}', b"\xff"])
     def test_a_damaged_memo_is_as_good_as_none(self, store: Store, damage: bytes) -> None:
