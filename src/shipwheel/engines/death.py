@@ -47,6 +47,11 @@ _NOT_EXECUTABLE = _Cause(
     sentence="the command '{0}' is not executable",
     hint="chmod +x the file and build again",
 )
+_PROCESSOR = _Cause(
+    pattern=re.compile(r"exec \\?[\"']?([^\"'\\:\s]+)\\?[\"']?: exec format error"),
+    sentence="'{0}' is for another processor than this machine's",
+    hint="build with --platform for this machine; 'shipwheel images' shows what an image is for",
+)
 _MODULE = _Cause(
     pattern=re.compile(r"ModuleNotFoundError: No module named '([^']+)'"),
     sentence="the module '{0}' is missing in the image",
@@ -67,8 +72,8 @@ _DENIED = _Cause(
     sentence="it may not touch '{0}': permission denied",
     hint="files of the image belong to root; write below /tmp or to a volume that the container's user owns",
 )
-_AT_START = (_PORT, _COMMAND, _NOT_EXECUTABLE)
-_IN_LOG = (_MODULE, _LIBRARY, _PORT, _READ_ONLY, _DENIED, _COMMAND)
+_AT_START = (_PORT, _COMMAND, _NOT_EXECUTABLE, _PROCESSOR)
+_IN_LOG = (_MODULE, _LIBRARY, _PORT, _READ_ONLY, _DENIED, _COMMAND, _PROCESSOR)
 
 
 def refused(name: str, message: str) -> ContainerError | None:

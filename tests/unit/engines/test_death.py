@@ -33,6 +33,10 @@ def sentence(log: str = "", **changes: Any) -> str:
             "it may not write '/app/cache': the file system is read-only",
         ),
         ("PermissionError: [Errno 13] Permission denied: '/data/x'", "it may not touch '/data/x': permission denied"),
+        (
+            "exec /opt/venv/bin/uvicorn: exec format error",
+            "'/opt/venv/bin/uvicorn' is for another processor than this machine's",
+        ),
         ("something else", "exit code 1"),
         ("ModuleNotFoundError: No module named 'old'\n" + "later\n" * 30, "exit code 1"),
     ],
