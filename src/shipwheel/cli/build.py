@@ -24,7 +24,9 @@ from shipwheel.oci.image import Image, Index
 @click.option("--to", "places", multiple=True, metavar="PLACE", help=f"Also give the image to {FORMS}.")
 @click.option("--no-bytecode", is_flag=True, help="No compiled modules: a faster build, a slower start.")
 @click.option("--single-member", is_flag=True, help="One gzip member a layer, for readers that take only one.")
-@click.option("--jobs", type=click.IntRange(0, 64), default=0, metavar="N", help="Layers made at a time. Default: processors.")
+@click.option(
+    "--jobs", type=click.IntRange(0, 64), default=0, metavar="N", help="Layers made at a time. Default: processors and one."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print data: name, digest, platforms, layers, sizes, seconds.")
 @click.pass_obj
 def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags: Any) -> None:

@@ -34,7 +34,7 @@ def open_workshop(context: Context, project: Project, jobs: int = 0) -> Iterator
             home=context.home,
             store=context.store,
             reach=functools.cache(lambda: find_reach(context, project, stack)),
-            jobs=jobs or os.cpu_count() or 2,
+            jobs=jobs or (os.cpu_count() or 1) + 1,
             progress=context.progress(),
         )
 

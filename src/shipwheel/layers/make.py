@@ -19,7 +19,10 @@ from shipwheel.progress import Progress, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
-    """Who makes layers: how many at a time, where they are kept, the interpreter for bytecode (None: no bytecode)."""
+    """Who makes layers: how many at a time, where they are kept, the interpreter for bytecode (None: no bytecode).
+
+    One more job than processors keeps them all busy: a layer often waits for its bytecode.
+    """
 
     jobs: int
     store: Store
@@ -34,7 +37,9 @@ def make_layers(recipes: Sequence[Recipe], files: Files, hands: Hands) -> dict[s
     stop = threading.Event()
     with ExitStack() as stack:
         stack.callback(task.done)
-        compiler = stack.enter_context(Compiler(hands.find_interpreter, hands.jobs)) if hands.find_interpreter else None
+        compiler = (
+            stack.enter_context(Compiler(hands.find_interpreter, max(1, hands.jobs - 1))) if hands.find_interpreter else None
+        )
         pool = stack.enter_context(ThreadPoolExecutor(hands.jobs, "layers"))
         futures = {}
         for recipe in sorted(recipes, key=lambda recipe: -weights[recipe.key]):
