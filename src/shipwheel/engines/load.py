@@ -159,7 +159,7 @@ class StreamedBody:
 
     def __init__(self, write: Callable[[Sink], object]) -> None:
         self._read_end, write_end = os.pipe()
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # Linux only
             fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, CHUNK)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(write, write_end), name="archive-writer", daemon=True)

@@ -107,7 +107,7 @@ def debian_package(text: str) -> str:
 
 def port_mapping(text: str) -> str:
     """`HOST:CONTAINER`, or `ADDRESS:HOST:CONTAINER`."""
-    match = re.fullmatch(r"(?:(?:\[[0-9a-fA-F:]+\]|[0-9.]+|localhost):)?(\d+):(\d+)", text)
+    match = re.fullmatch(r"(?:(?:\[[0-9a-fA-F:]+\]|[0-9.]+):)?(\d+):(\d+)", text)
     if not match:
         raise ValueError(f"'{text}' is not a port mapping; write HOST:CONTAINER, such as 8080:8000")
     for number in match.groups():
