@@ -5,14 +5,14 @@ Only what an unchanged project needs is imported at the top: such a build should
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipwheel.layers.code import project_recipes
+from shipwheel.hashes import Hashes
+from shipwheel.layers.code import HashFile, project_recipes
 from shipwheel.layers.python import Part, PythonLayers
 from shipwheel.layers.recipe import Files, Recipe
 from shipwheel.layers.system import base_recipes
@@ -66,8 +66,9 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
         ShipwheelError: what `errors` lists; the store stays valid, and the next build goes on where this one ended.
     """
     supplier = partial(_supplier, plan, lock, shop)
-    local = _built_here(plan, supplier) if lock.of(plan.platform).built else Local()
-    recipes = list_recipes(plan, lock, local, options)
+    hash_file = Hashes(shop.home / "hashes").sha256
+    local = _built_here(plan, supplier(), hash_file) if lock.of(plan.platform).built else Local()
+    recipes = list_recipes(plan, lock, local, hash_file, options)
     layers = {recipe.key: layer for recipe in recipes if (layer := shop.store.layer(recipe.key))}
     reused = frozenset(str(layer.blob.digest) for layer in layers.values())
     missing = [recipe for recipe in recipes if recipe.key not in layers]
@@ -85,7 +86,9 @@ class Local:
     files: Files = field(default_factory=dict)
 
 
-def list_recipes(plan: Plan, lock: Lock, local: Local, options: BuildOptions) -> tuple[Recipe, ...]:
+def list_recipes(
+    plan: Plan, lock: Lock, local: Local, hash_file: HashFile, options: BuildOptions = DEFAULT
+) -> tuple[Recipe, ...]:
     """What the image's layers will be, lowest first: base, system packages, Python packages, model, code."""
     locked = lock.of(plan.platform)
     interpreters = [debs for _, debs in sorted(lock.interpreters.items())]
@@ -95,15 +98,9 @@ def list_recipes(plan: Plan, lock: Lock, local: Local, options: BuildOptions) ->
     recipes = (
         *base_recipes(locked.debs, lock.python, identity),
         *python.recipes((*parts, *local.parts)),
-        *project_recipes(plan, identity, file_sha256),
+        *project_recipes(plan, identity, hash_file),
     )
     return tuple(replace(recipe, single_member=options.single_member) for recipe in recipes)
-
-
-def file_sha256(path: Path) -> str:
-    """sha256 (hex) of a local file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _supplier(plan: Plan, lock: Lock, shop: Workshop) -> Supplier:
@@ -113,8 +110,8 @@ def _supplier(plan: Plan, lock: Lock, shop: Workshop) -> Supplier:
     return Supplier(lock=lock, platform=plan.platform, reach=shop.reach(), home=shop.home, progress=shop.progress)
 
 
-def _built_here(plan: Plan, supplier: Callable[[], Supplier]) -> Local:
-    built = [(each, path, file_sha256(path)) for each, path in supplier().built(plan)]
+def _built_here(plan: Plan, supplier: Supplier, hash_file: HashFile) -> Local:
+    built = [(each, path, hash_file(path)) for each, path in supplier.built(plan)]
     return Local(
         parts=tuple(
             Part(name=each.name, version=each.version, sha256=sha256, size=path.stat().st_size) for each, path, sha256 in built

@@ -11,6 +11,7 @@ import pytest
 
 from shipwheel.build import BuildOptions, Workshop, build, list_recipes
 from shipwheel.errors import IntegrityError, LockError, WheelError
+from shipwheel.hashes import Hashes
 from shipwheel.http import Client, Limits
 from shipwheel.lock import Lock
 from shipwheel.oci.store import Store
@@ -136,7 +137,7 @@ def test_a_file_that_changes_under_the_build_is_noticed(plan: Plan, lock: Lock, 
 def _recipes(plan: Plan, lock: Lock) -> tuple:  # type: ignore[type-arg]
     from shipwheel.build import Local
 
-    return list_recipes(plan, lock, Local(), PLAIN)
+    return list_recipes(plan, lock, Local(), Hashes(plan.project.root / "none").sha256, PLAIN)
 
 
 def test_keys_of_recipes_differ_and_stay(plan: Plan, lock: Lock) -> None:

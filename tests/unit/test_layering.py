@@ -15,6 +15,7 @@ ORDER = [
     "gpu",
     "layers",
     "native",
+    "hashes",
     "fetch",
     "resolve",
     "lock",
