@@ -19,7 +19,7 @@ for name in "${bookworm_packages[@]}" "${trixie_packages[@]}"; do
 done
 [ ${#needed[@]} = 0 ] && exit 0
 
-mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Suite: bookworm' | head -n 1)
+mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Codename: bookworm' | head -n 1)
 mirror=${mirror:-http://deb.debian.org/debian}
 printf 'Types: deb\nURIs: %s\nSuites: trixie\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' \
   "$mirror" >/etc/apt/sources.list.d/shipwheel-engines.sources
