@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from shipwheel.credentials import redact
 from shipwheel.errors import IntegrityError, NetworkError, ResolveError, ShipwheelError, StoreError
+from shipwheel.hashes import looks
 from shipwheel.http import Client, file_path
 from shipwheel.oci.blob import CHUNK
 from shipwheel.progress import SILENT, Progress, Task
@@ -74,21 +75,15 @@ class FileCache:
         with contextlib.suppress(OSError):
             note.parent.mkdir(parents=True, exist_ok=True)
             fresh = note.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-            fresh.write_text(json.dumps([str(path), *_looks(path)]))
+            fresh.write_text(json.dumps([str(path), *looks(path)]))
             fresh.replace(note)
 
     def _local(self, sha256: str) -> Path | None:
         try:
-            path, *looks = json.loads((self.folder / "local" / sha256).read_text())
-            return Path(path) if _looks(Path(path)) == looks else None
+            path, *before = json.loads((self.folder / "local" / sha256).read_text())
+            return Path(path) if looks(Path(path)) == before else None
         except (OSError, ValueError):
             return None
-
-
-def _looks(path: Path) -> list[int]:
-    """What changes whenever someone writes to a file or puts another one in its place."""
-    stat = path.stat()
-    return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
 
 
 def fetch(requests: Sequence[Wanted], files: FileCache, client: Client, progress: Progress = SILENT) -> dict[str, Path]:
@@ -173,7 +168,7 @@ class _Fetcher:
         raise _sum_up(wanted, errors)
 
     def _check_local(self, wanted: Wanted, url: str, path: Path) -> Path:
-        before = _looks(path) if path.exists() else []
+        before = looks(path) if path.exists() else []
         digest, size = hashlib.sha256(), 0
         with self._client.stream(url) as body:
             for chunk in body.chunks:
@@ -181,7 +176,7 @@ class _Fetcher:
                 digest.update(chunk)
                 size += len(chunk)
         _verify(wanted, url, digest.hexdigest(), size)
-        if _looks(path) == before:
+        if looks(path) == before:
             self._files.remember_local(wanted.sha256, path)
         return path
 

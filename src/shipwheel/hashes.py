@@ -28,14 +28,14 @@ class Hashes:
         if path.stat().st_size < LARGE:
             return _hash(path)
         note = self.folder / hashlib.sha256(os.fsencode(path.absolute())).hexdigest()
-        looks = _looks(path)
+        now = looks(path)
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             known = json.loads(note.read_text())
-            if known["looks"] == looks:
+            if known["looks"] == now:
                 return str(known["sha256"])
         digest = _hash(path)
-        if _looks(path) == looks and time.time() - path.stat().st_ctime > SETTLED:
-            self._remember(note, {"looks": looks, "sha256": digest})
+        if looks(path) == now and time.time() - path.stat().st_ctime > SETTLED:
+            self._remember(note, {"looks": now, "sha256": digest})
         return digest
 
     def _remember(self, note: Path, value: object) -> None:
@@ -47,7 +47,7 @@ class Hashes:
             fresh.replace(note)
 
 
-def _looks(path: Path) -> list[int]:
+def looks(path: Path) -> list[int]:
     """What changes whenever someone writes to a file or puts another one in its place."""
     stat = path.stat()
     return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]

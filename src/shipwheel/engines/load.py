@@ -32,8 +32,6 @@ ASK_AT_MOST = 400
 ASK_AT_ONCE = 8
 """Requests under way together."""
 
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
 
 class EngineTarget:
     """Gathers blobs, which can be opened again, and streams them when the image is named; no temporary file, flat memory."""
@@ -67,8 +65,7 @@ class EngineTarget:
         if isinstance(image, Image):
             return image
         told = self._client.version()
-        architecture = str(told.get("Arch", ""))
-        wanted = Platform(str(told.get("Os") or "linux"), _ARCHITECTURES.get(architecture, architecture))
+        wanted = Platform.parse(f"{told.get('Os') or 'linux'}/{told.get('Arch') or 'unknown'}")
         for each in image.images:
             if (each.platform.os, each.platform.architecture) == (wanted.os, wanted.architecture):
                 return each

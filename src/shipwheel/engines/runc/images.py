@@ -8,12 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from shipwheel.engines.runc.places import ImageRecord, Places
 from shipwheel.errors import EngineError
-from shipwheel.oci.blob import Blob, Descriptor, Digest
+from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
 from shipwheel.oci.image import Image, Index
 from shipwheel.oci.layer import Layer
 from shipwheel.oci.unpack import unpack_layer
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class RuncTarget:
@@ -53,7 +51,7 @@ class RuncTarget:
 def _choose(image: Image | Index) -> Image:
     if isinstance(image, Image):
         return image
-    machine = _ARCHITECTURES.get(os.uname().machine, os.uname().machine)
+    machine = Platform.parse(os.uname().machine).architecture
     for each in image.images:
         if each.platform.architecture == machine:
             return each
