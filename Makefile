@@ -9,10 +9,10 @@ WORKERS ?= 2
 
 setup: .venv/.ready
 
-.venv/.ready: pyproject.toml
+.venv/.ready: pyproject.toml serve/pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --editable ./serve
 	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --group dev
 	@touch $@
 

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 bookworm_packages=(podman runc crun skopeo umoci buildah oci-image-tool golang-github-opencontainers-image-spec-dev
-  docker-registry busybox-static iptables fuse-overlayfs uidmap slirp4netns ca-certificates curl hyperfine netavark aardvark-dns)
+  docker-registry busybox-static iptables fuse-overlayfs uidmap slirp4netns ca-certificates curl hyperfine netavark aardvark-dns chromium wrk)
 trixie_packages=(docker.io docker-cli docker-buildx)
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
