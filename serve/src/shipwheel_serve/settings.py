@@ -20,7 +20,7 @@ PREFIX = "SHIPWHEEL_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every one is a key of shipwheel.json and, with SHIPWHEEL_ before it, an environment variable (lists and tables as JSON)."""
+    """Every one is a key of shipwheel.json and, with SHIPWHEEL_ before it, a variable (lists and tables as JSON)."""
 
     model: str = "model"
     """Bundle, model file or MODULE:CLASS, relative to the folder of shipwheel.json."""
