@@ -27,7 +27,7 @@ from shipwheel_side import NAME, ShipwheelSide
 from starts import start_seconds
 from wheelhouse import Wheelhouse
 
-EXAMPLES = {"tabular": ("tabular", "scikit-learn"), "torch": ("embeddings", "numpy")}
+EXAMPLES = {"tabular": ("fastapi", "scikit-learn"), "torch": ("embeddings", "numpy")}
 """What `--only` names: the example, and the heavy requirement that moves."""
 
 TOOLS = ("dockerd", "docker", "docker-registry", "skopeo", "mmdebstrap", "ip")

@@ -1,15 +1,16 @@
-"""Trains the classifier of this service on scikit-learn's wine data and writes model/model.joblib."""
+"""Trains a classifier on scikit-learn's wine data and saves it, with golden answers, as the bundle model/."""
 
 from pathlib import Path
 
-import joblib
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-MODEL = Path(__file__).parent / "model" / "model.joblib"
+from shipwheel_serve import bundle
+
+MODEL = Path(__file__).parent / "model"
 
 
 def main() -> None:
@@ -19,9 +20,10 @@ def main() -> None:
     train_x, test_x, train_y, test_y = train_test_split(wine.data, cultivars, random_state=7, stratify=cultivars)
     forest = RandomForestClassifier(n_estimators=100, random_state=7)
     model = Pipeline([("scale", StandardScaler()), ("forest", forest)]).fit(train_x, train_y)
-    MODEL.parent.mkdir(exist_ok=True)
-    joblib.dump(model, MODEL, compress=3)
-    print(f"accuracy {model.score(test_x, test_y):.3f} on {len(test_x)} wines it has not seen; saved {MODEL.name}")
+    bundle.save(
+        MODEL, model, inputs=test_x, method={"cultivar": "predict", "probability": "predict_proba"}, name="wine", golden=True
+    )
+    print(f"accuracy {model.score(test_x, test_y):.3f} on {len(test_x)} wines it has not seen; saved {MODEL.name}/")
 
 
 if __name__ == "__main__":

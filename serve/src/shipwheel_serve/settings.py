@@ -101,6 +101,12 @@ class Settings:
     keep_alive_s: int = 75
     """How long an idle connection stays open: longer than proxies keep theirs (60 s)."""
 
+    health_route: str = ""
+    """One more path for `/ready`, such as Vertex AI's AIP_HEALTH_ROUTE."""
+
+    predict_route: str = ""
+    """One more path for `/predict`, such as AIP_PREDICT_ROUTE."""
+
     access_log: bool = False
     """A log line for every request, not only for those that fail."""
 
@@ -142,7 +148,14 @@ def load_settings(root: Path, env: Mapping[str, str], given: Mapping[str, Any] |
     return replace(Settings(root=root), **values)
 
 
-_OTHER_NAMES = {"port": ("PORT", "AIP_HTTP_PORT"), "source": ("AIP_STORAGE_URI",)}
+_OTHER_NAMES = {
+    "port": ("AIP_HTTP_PORT", "PORT"),
+    "source": ("AIP_STORAGE_URI",),
+    "health_route": ("AIP_HEALTH_ROUTE",),
+    "predict_route": ("AIP_PREDICT_ROUTE",),
+}
+"""Names that platforms use; ours come first."""
+
 _CHOICES = {
     "environment": CHECKS,
     "golden": CHECKS[1:],
