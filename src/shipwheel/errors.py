@@ -14,6 +14,7 @@ ShipwheelError                 exit 1
 │   └── TreeError                       paths that no layer may hold
 ├── ImageError                 exit 7   an image that no engine would take
 ├── StoreError                 exit 7   the local store cannot be read or written
+├── VerificationError          exit 9   the model in an image does not give the answers of training
 └── EngineError                exit 8   docker, podman or runc said no
     ├── EngineAbsentError
     └── ContainerError                  the container started and died, or never answered
@@ -128,6 +129,12 @@ class StoreError(ShipwheelError):
     """The local store cannot be read or written."""
 
     exit_status = 7
+
+
+class VerificationError(ProblemsError):
+    """A model that was built into an image would not become ready there; each reason is a problem."""
+
+    exit_status = 9
 
 
 class EngineError(ShipwheelError):

@@ -8,6 +8,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "shipwheel"
 ORDER = [
     "cli",
     "build",
+    "verify",
     "supply",
     "lint",
     "generate",

@@ -70,6 +70,11 @@ class DockerEngine:
         names = sorted(str(each["Names"][0]).lstrip("/") for each in listed)
         return [DockerContainer(engine=self, name=name) for name in names]
 
+    def forget(self, image: str) -> None:
+        """Its name, and its layers where no other image has them."""
+        with engine_says(self.kind), suppress(NotFound):
+            self.client.api.remove_image(image)
+
     def _create(self, spec: RunSpec) -> str:
         api = self.client.api
         try:

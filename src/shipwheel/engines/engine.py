@@ -78,3 +78,6 @@ class Engine(Protocol):
 
     def containers(self) -> list[Container]:
         """Those that Shipwheel started, ended ones included, by name."""
+
+    def forget(self, image: str) -> None:
+        """Drop an image's name, and what only it needs where the engine does so; nothing where there is none."""

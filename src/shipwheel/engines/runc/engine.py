@@ -84,6 +84,10 @@ class RuncEngine:
         folders = (self.places.container(path.name) for path in sorted(self.places.containers.iterdir()))
         return [RuncContainer(folder=folder) for folder in folders if (folder.path / "spec.json").exists()]
 
+    def forget(self, image: str) -> None:
+        """Its record; unpacked layers stay until `prune`."""
+        self.places.image(image).unlink(missing_ok=True)
+
     def _record(self, spec: RunSpec) -> ImageRecord:
         record = ImageRecord.read(self.places.image(spec.image))
         if record is None:
