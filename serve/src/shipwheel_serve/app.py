@@ -137,7 +137,7 @@ class App:
             response = await handler(request)
         except ServeError as error:
             response = self._refused(request, error)
-        except Exception as error:  # noqa: BLE001: a fault of ours must not end the connection without an answer
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the connection without an answer
             logs.log("error", "a request failed", error, request_id=request.id, path=request.path)
             response = _error("the server failed; its log says more", 500)
         return replace(response, route=route)

@@ -112,7 +112,7 @@ class Batcher:
         results: Sequence[Arrays | ServeError]
         try:
             results = self._together(batch)
-        except BaseException as error:  # noqa: BLE001: whatever a model raises, SystemExit too, is that request's answer
+        except BaseException as error:  # noqa: BLE001 - whatever a model raises, SystemExit too, is that request's answer
             results = [_failure(error)] if len(batch) == 1 else [self._alone(item) for item in batch]
         self._loop.call_soon_threadsafe(self._done, batch, results, started, perf_counter())
 
@@ -144,7 +144,7 @@ class Batcher:
     def _alone(self, item: _Item) -> Arrays | ServeError:
         try:
             return self._call(item.arrays, item.rows)
-        except BaseException as error:  # noqa: BLE001: as above
+        except BaseException as error:  # noqa: BLE001 - as above
             return _failure(error)
 
     def _done(self, batch: list[_Item], results: Sequence[Arrays | ServeError], started: float, ended: float) -> None:

@@ -68,7 +68,7 @@ class Service:
         """Fetch, load, compare, check; what comes out is this worker's report, and the truth about it until it ends."""
         try:
             await self._start()
-        except Exception as error:  # noqa: BLE001: a library may raise anything while it loads; all of it is a reason
+        except Exception as error:  # noqa: BLE001 - a library may raise anything while it loads; all of it is a reason
             text = f"{error.message}: {error.hint}" if isinstance(error, ServeError) and error.hint else str(error)
             reason = text if isinstance(error, ServeError) else f"the model cannot be loaded: {type(error).__name__}: {text}"
             logs.log("error", reason, None if isinstance(error, ServeError) else error)
@@ -84,7 +84,8 @@ class Service:
         path = await loop.run_in_executor(self._pool, self._fetch)
         self._say(state="loading")
         self.model = model = await loop.run_in_executor(self._pool, _load, path, self._settings)
-        self._metrics.loaded(model, perf_counter() - began)
+        self._metrics.loaded(perf_counter() - began)
+        self._metrics.describe(model.name, model.version, model.library)
         notes = tuple(f"while loading: {warning}" for warning in model.warnings)
         mismatches, refusals = environment.compare(model, self._settings)
         self._say(state="checking", mismatches=tuple(mismatches), notes=notes, model=_describe(model))

@@ -51,7 +51,7 @@ class Supervisor:
         self._gpus = limits.gpu_ids(env)
         self._board = Board(count)
         self._workers = [_Worker(slot) for slot in range(count)]
-        self._metrics = _metrics_folder(env) if count > 1 else None
+        self._metrics = _Counters(env, count)
         self._signals: list[int] = []
         self._ending = 0.0
 
@@ -112,11 +112,11 @@ class Supervisor:
             if self._gpus:
                 os.environ["CUDA_VISIBLE_DEVICES"] = self._gpus[worker.slot % len(self._gpus)]
             from shipwheel_serve.metrics import Metrics
-            from shipwheel_serve.worker import run
+            from shipwheel_serve.worker import Seat, run
 
-            metrics = Metrics(slot=worker.slot, folder=self._metrics)
-            run(self._settings, self._board, worker.slot, listener, parent, metrics)
-        except BaseException as error:  # noqa: BLE001: the child must never return into the supervisor's loop
+            metrics = Metrics(slot=worker.slot, multiprocess_dir=self._metrics.folder)
+            run(self._settings, self._board, Seat(slot=worker.slot, listener=listener, parent=parent, metrics=metrics))
+        except BaseException as error:  # noqa: BLE001 - the child must never return into the supervisor's loop
             logs.log("error", "a worker failed", error)
         finally:
             os._exit(1)
@@ -137,6 +137,7 @@ class Supervisor:
     def _ended(self, worker: _Worker, status: int) -> None:
         worker.pid = 0
         self._board.clear(worker.slot)
+        self._metrics.forget(worker.slot)
         if self._ending:
             return
         now = time.monotonic()
@@ -164,22 +165,30 @@ class Supervisor:
                     os.kill(worker.pid, number)
 
 
+class _Counters:
+    """The folder in which several workers' metrics meet; of one worker there is none, and nothing is imported for it."""
+
+    def __init__(self, env: Mapping[str, str], workers: int) -> None:
+        self.folder: Path | None = None
+        if workers > 1 or env.get("PROMETHEUS_MULTIPROC_DIR"):
+            from shipwheel_serve import metrics
+
+            self.folder = metrics.folder(env, workers, Path(tempfile.mkdtemp(prefix="shipwheel-metrics-")))
+
+    def forget(self, slot: int) -> None:
+        """What a dead worker's gauges said is no longer so."""
+        if self.folder:
+            from shipwheel_serve import metrics
+
+            metrics.forget(slot, self.folder)
+
+
 def _listen(settings: Settings) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise ModelError(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", "choose another port") from None
-
-
-def _metrics_folder(env: Mapping[str, str]) -> Path:
-    """An empty folder for the workers' counters."""
-    given = env.get("PROMETHEUS_MULTIPROC_DIR")
-    folder = Path(given) if given else Path(tempfile.mkdtemp(prefix="shipwheel-metrics-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.db"):
-        old.unlink()
-    return folder
 
 
 def _why(status: int) -> str:

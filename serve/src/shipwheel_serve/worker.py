@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import uvicorn
 import uvloop
@@ -31,11 +32,21 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings, board: Board, slot: int, listener: socket.socket, parent: int, metrics: Metrics) -> None:
-    """Load, check and answer until SIGTERM, or until the supervisor is gone: `parent` is a pipe that it holds open."""
-    service = Service(settings, board, slot, metrics)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """What the supervisor gives to a worker: its number, the port, and a pipe that ends when the supervisor does."""
+
+    slot: int
+    listener: socket.socket
+    parent: int
+    metrics: Metrics
+
+
+async def serve(settings: Settings, board: Board, seat: Seat) -> None:
+    """Load, check and answer until SIGTERM, or until the supervisor is gone."""
+    service = Service(settings, board, seat.slot, seat.metrics)
     config = uvicorn.Config(
-        App(service, board, settings, metrics),
+        App(service, board, settings, seat.metrics),
         http="httptools",
         ws="none",
         lifespan="off",
@@ -55,13 +66,13 @@ async def serve(settings: Settings, board: Board, slot: int, listener: socket.so
 
     loop.add_signal_handler(signal.SIGTERM, end)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # a terminal sends it to all: the supervisor decides
-    loop.add_reader(parent, end)
+    loop.add_reader(seat.parent, end)
     if board.settled:  # others serve: connections come here only when they can be served, too
         await service.start()
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=[seat.listener])
     else:
         starting = loop.create_task(service.start())
-        await server.serve(sockets=[listener])
+        await server.serve(sockets=[seat.listener])
         starting.cancel()
 
 
@@ -71,13 +82,13 @@ async def _drain(service: Service, server: uvicorn.Server, settings: Settings) -
     server.should_exit = True
 
 
-def run(settings: Settings, board: Board, slot: int, listener: socket.socket, parent: int, metrics: Metrics) -> None:
+def run(settings: Settings, board: Board, seat: Seat) -> None:
     """The worker's whole life."""
-    logs.setup(settings, slot)
+    logs.setup(settings, seat.slot)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(serve(settings, board, slot, listener, parent, metrics))
+    loop.run_until_complete(serve(settings, board, seat))
     logs.log("info", "ended")
     os._exit(0)  # threads of a model that still runs, or of its library, must not hold the end up
 
