@@ -78,15 +78,13 @@ class Verifier:
     machine: Platform
     say: Callable[[str], object]
 
-    def verify(self, image: Image, name: str, delivery: str = "bake") -> Verdict | None:
-        """The verdict on an image that is to be called `name`; None where it serves no model.
+    def verify(self, image: Image, name: str, delivery: str = "bake") -> Verdict:
+        """The verdict on an image that serves a model and is to be called `name`.
 
         Raises:
             VerificationError: it would not become ready.
             IntegrityError: a layer is damaged.
         """
-        if not serves(image):
-            return None
         notes = self.where.home / "verified" / f"{image.config.digest.hex}.json"
         known = _remembered(notes)
         if known:

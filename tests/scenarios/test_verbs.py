@@ -14,7 +14,7 @@ from support.wheels import make_wheel
 
 def test_build_json_says_what_was_made(ship: Ship, project: Path) -> None:
     made = ship.build(project, "--no-bytecode", "-t", "demo:1")
-    assert list(made) == ["name", "digest", "platforms", "layers", "sizes", "seconds"]
+    assert list(made) == ["name", "digest", "platforms", "layers", "sizes", "verified", "seconds"]
     assert made["name"] == "demo:1"
     assert made["platforms"] == ["linux/amd64"]
     assert made["sizes"]["compressed"] > sum(layer["size"] for layer in made["layers"])  # and manifest and config

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
@@ -24,6 +25,7 @@ from shipwheel.oci.image import Image, Index
 @click.option("--to", "places", multiple=True, metavar="PLACE", help=f"Also give the image to {FORMS}.")
 @click.option("--no-bytecode", is_flag=True, help="No compiled modules: a faster build, a slower start.")
 @click.option("--single-member", is_flag=True, help="One gzip member a layer, for readers that take only one.")
+@click.option("--no-verify", is_flag=True, help="Name the image even if its model would never be ready.")
 @click.option(
     "--jobs", type=click.IntRange(0, 64), default=0, metavar="N", help="Layers made at a time. Default: processors and one."
 )
@@ -38,6 +40,7 @@ def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags
         platforms=flags["platforms"],
         options=BuildOptions(bytecode=not flags["no_bytecode"], single_member=flags["single_member"]),
         jobs=flags["jobs"],
+        verify=not flags["no_verify"],
     )
     with ExitStack() as stack:  # first: a place that is none should not cost a build
         targets = [stack.enter_context(open_target(place, context)) for place in places]
@@ -75,6 +78,7 @@ def describe(made: Made) -> dict[str, Any]:
         "platforms": [str(image.platform) for image in images],
         "layers": layers,
         "sizes": sizes,
+        "verified": [asdict(verdict) for verdict in made.verdicts],
         "seconds": round(made.seconds, 3),
     }
 
@@ -104,8 +108,16 @@ def _text(made: Made, places: tuple[str, ...]) -> str:
             f"{made.name}  {', '.join(value['platforms'])}{where}",
             f"{value['digest']}",
             f"{human(sizes['compressed'])} compressed, {human(sizes['unpacked'])} unpacked, {value['seconds']:.2f} s",
+            *_verified(made),
         ]
     )
+
+
+def _verified(made: Made) -> Iterator[str]:
+    """What is known of the model, by platform where there are several."""
+    for verdict in made.verdicts:
+        yield f"{verdict.platform}: {verdict}" if len(made.verdicts) > 1 else str(verdict)
+        yield from (f"  {note}" for note in verdict.notes)
 
 
 def _short(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shipwheel.build import DEFAULT, BuildOptions, BuildResult, build
@@ -17,6 +18,7 @@ from shipwheel.oci.reference import Reference
 from shipwheel.plan import Plan
 from shipwheel.project import Project, load_project
 from shipwheel.resolve.fingerprint import fingerprint
+from shipwheel.verify import Verdict, Verifier, serves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +30,19 @@ class Request:
     platforms: tuple[str, ...] = ()
     options: BuildOptions = DEFAULT
     jobs: int = 0
+    verify: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """An image in the store under `name`, how each platform's was built, and the seconds of it all."""
+    """An image in the store under `name`, how each platform's was built, what is known of its model, the seconds of it all."""
 
     project: Project
     name: str
     image: Image | Index
     builds: tuple[BuildResult, ...]
     seconds: float
+    verdicts: tuple[Verdict, ...] = ()
 
 
 def make_image(context: Context, request: Request) -> Made:
@@ -51,9 +55,24 @@ def make_image(context: Context, request: Request) -> Made:
     plans = [Plan(project=project, platform=platform) for platform in platforms]
     with open_workshop(context, project, request.jobs) as shop:
         builds = tuple(build(plan, lock, shop, request.options) for plan in plans)
-    image = builds[0].image if len(builds) == 1 else compose_index(each.image for each in builds)
+    images = [each.image for each in builds]
+    verdicts = tuple(_verdicts(context, project, name, images)) if request.verify else ()
+    image = images[0] if len(images) == 1 else compose_index(images)
     copy(image, context.store, name)
-    return Made(project=project, name=name, image=image, builds=builds, seconds=time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return Made(project=project, name=name, image=image, builds=builds, seconds=seconds, verdicts=verdicts)
+
+
+def _verdicts(context: Context, project: Project, name: str, images: Iterable[Image]) -> Iterator[Verdict]:
+    """Of the images that serve a model."""
+    served = [image for image in images if serves(image)]
+    if not served:
+        return
+    from shipwheel.cli.engines import surroundings
+
+    verifier = Verifier(where=surroundings(context), machine=this_machine(), say=context.say)
+    delivery = getattr(getattr(project.settings, "serve", None), "delivery", "bake")
+    yield from (verifier.verify(image, name, delivery) for image in served)
 
 
 def _lock(context: Context, project: Project, platforms: tuple[Platform, ...]) -> Lock:

@@ -29,13 +29,15 @@ from shipwheel.engines.spec import (
     parse_network,
     parse_size,
 )
-from shipwheel.engines.wait import Address, addresses, wait_until_answers
+from shipwheel.engines.wait import Address, Look, Readiness, addresses, answers, wait_until_answers
 from shipwheel.errors import ContainerError, UsageError
 from shipwheel.oci.copy import copy
+from shipwheel.oci.image import Index
 from shipwheel.project.settings import RunSettings
+from shipwheel.verify import serves
 
 if TYPE_CHECKING:
-    from shipwheel.oci.image import Image, Index
+    from shipwheel.oci.image import Image
 
 LOOPBACK = "127.0.0.1"
 """Where an image's own port is published when no -p is given: for this machine only."""
@@ -64,31 +66,35 @@ class _WithArguments(click.Command):
 @click.option("--cpus", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Processors that it may use.")
 @click.option("--network", default="", metavar="NAME", help="bridge (the default), host, none, or a network of the engine.")
 @click.option("--read-only", is_flag=True, help="Refuse writes to the root file system; /tmp stays writable.")
+@click.option("--no-verify", is_flag=True, help="Build the image even if its model would never be ready.")
 @engine_option
 @click.pass_context
 def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any) -> None:
     """Run a project or an image, and wait until it answers."""
     context: Context = ctx.obj
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    name, settings = ensure_image(context, target)
+    name, settings = ensure_image(context, target, verify=not flags["no_verify"])
     image = context.store.resolve(name)
     spec = _spec(context, name, image, {**_with_settings(flags, settings), "command": ctx.meta[__name__]})
     with find_engine(engine, surroundings(context)) as found:
         copy(image, found.target(), name, progress=context.progress())
-        run = _Run(context=context, spec=spec, kind=found.kind)
+        served = not spec.command and any(map(serves, image.images if isinstance(image, Index) else (image,)))
+        run = _Run(context=context, spec=spec, kind=found.kind, served=served)
         if flags["detach"]:
             run.detached(found.run(spec))
         else:
             run.attached(found.run(spec))
 
 
-def ensure_image(context: Context, target: str) -> tuple[str, RunSettings]:
+def ensure_image(context: Context, target: str, *, verify: bool = True) -> tuple[str, RunSettings]:
     """The name in the store of what `target` means, built first where it is a project, and the project's run settings."""
     if Path(target).is_dir():
         from shipwheel.cli.making import Request, make_image
 
-        made = make_image(context, Request(directory=target))
+        made = make_image(context, Request(directory=target, verify=verify))
         context.say(f"built {made.name}  {made.image.manifest.digest}  {made.seconds:.2f} s")
+        for verdict in made.verdicts:
+            context.say(str(verdict), style=None if verdict.state == "passed" else "yellow")
         return made.name, _below(made.project.root, made.project.settings.run)
     name = local_name(target)
     if name not in context.store.names():
@@ -163,11 +169,12 @@ class _Run:
     context: Context
     spec: RunSpec
     kind: str
+    served: bool = False
 
     def detached(self, container: Container) -> None:
         """Until it answers; the name on stdout, for scripts."""
         try:
-            state = wait_until_answers(container, self._where(container))
+            state = wait_until_answers(container, self._where(container), look=self._look())
         except ContainerError as error:
             for line in str(error.fields.get("log", "")).splitlines():
                 self.context.say(f"  | {line}")
@@ -183,14 +190,21 @@ class _Run:
         """Until it ends or Ctrl-C."""
         with ExitStack() as stack:
             attached = stack.enter_context(Attached(container, _to_stdout))
-            self._say_running(attached.until_it_answers(self._where(container)))
+            self._say_running(attached.until_it_answers(self._where(container), self._look()))
             attached.until_it_ends()
 
     def _where(self, container: Container) -> tuple[Address, ...]:
         state = container.state()
         for note in state.notes:
-            self.context.say(f"{self.spec.name}: {note}", style="yellow")
+            self._note(note)
         return addresses(state) if self.spec.network != "none" else ()
+
+    def _look(self) -> Look:
+        """A service of the runtime says when it is ready; of any other an answer must do."""
+        return Readiness(self.spec.name, self._note) if self.served else answers
+
+    def _note(self, text: str) -> None:
+        self.context.say(f"{self.spec.name}: {text}", style="yellow")
 
     def _say_running(self, state: State) -> None:
         if not state.running:

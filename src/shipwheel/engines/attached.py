@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from shipwheel.engines.engine import Container, State
-from shipwheel.engines.wait import Address, check_end, wait_until_answers
+from shipwheel.engines.wait import Address, Look, answers, check_end, wait_until_answers
 from shipwheel.errors import EngineError
 
 DRAIN_WITHIN = 5.0
@@ -40,13 +40,13 @@ class Attached:
             self._thread.join(DRAIN_WITHIN)
             self._container.remove()
 
-    def until_it_answers(self, where: tuple[Address, ...]) -> State:
-        """Wait for the service.
+    def until_it_answers(self, where: tuple[Address, ...], look: Look = answers) -> State:
+        """Wait until `look` sees the service.
 
         Raises:
-            ContainerError: it died, or did not answer.
+            ContainerError: it died, or did not answer, or never will.
         """
-        return wait_until_answers(self._container, where)
+        return wait_until_answers(self._container, where, look=look)
 
     def until_it_ends(self) -> State:
         """Wait for the end.

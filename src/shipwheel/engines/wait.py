@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from shipwheel.engines.death import LAST_LINES, died
 from shipwheel.engines.engine import Container, State
@@ -46,28 +49,6 @@ def addresses(state: State) -> tuple[Address, ...]:
     )
 
 
-def wait_until_answers(container: Container, where: tuple[Address, ...], within: float = ANSWER_WITHIN) -> State:
-    """Return when any HTTP response comes from the first address; with none, when the container has run a second or ended well.
-
-    Raises:
-        ContainerError: it died, or did not answer in time.
-    """
-    deadline = time.monotonic() + (within if where else SETTLE)
-    pause = POLL_FROM
-    while True:
-        if where and answers(where[0]):
-            return container.state()
-        state = container.state()
-        if not state.running:
-            return _ended(container, state, waiting=bool(where))
-        if time.monotonic() > deadline:
-            if not where:
-                return state
-            raise _silent(container, where[0], within)
-        time.sleep(pause)
-        pause = min(pause * 1.5, POLL_TO)
-
-
 def answers(where: Address) -> bool:
     """Whether something there speaks HTTP; the status does not matter, a bare TCP connection is not enough.
 
@@ -81,6 +62,92 @@ def answers(where: Address) -> bool:
             return answered
     except OSError:
         return False
+
+
+Look = Callable[[Address], bool | None]
+"""Whether a service is there; None: not yet, but it is getting on, so the time begins anew."""
+
+
+def wait_until_answers(
+    container: Container, where: tuple[Address, ...], within: float = ANSWER_WITHIN, look: Look = answers
+) -> State:
+    """Return when `look` sees the service at the first address; with none, when the container has run a second or ended well.
+
+    Raises:
+        ContainerError: it died, or did not answer in time, or `look` saw that it never will.
+    """
+    deadline = time.monotonic() + (within if where else SETTLE)
+    pause = POLL_FROM
+    while True:
+        seen = look(where[0]) if where else False
+        if seen:
+            return container.state()
+        if seen is None:
+            deadline = time.monotonic() + within
+        state = container.state()
+        if not state.running:
+            return _ended(container, state, waiting=bool(where))
+        if time.monotonic() > deadline:
+            if not where:
+                return state
+            raise _silent(container, where[0], within)
+        time.sleep(pause)
+        pause = min(pause * 1.5, POLL_TO)
+
+
+class Readiness:
+    """Looks at `/ready` of a service of the runtime, and tells `say` what a person should know once it is ready."""
+
+    def __init__(self, name: str, say: Callable[[str], object]) -> None:
+        """`name` is the container's, for the error."""
+        self._name = name
+        self._say = say
+        self._state = ""
+
+    def __call__(self, where: Address) -> bool | None:
+        """Whether it is ready; None while its model is downloaded, however long that takes.
+
+        Raises:
+            ContainerError: it never will be, and the message says why.
+        """
+        status, told = _ask_ready(where)
+        before, self._state = self._state, str(told.get("state") or "")
+        if status not in (0, 200, 503):  # something else serves there: any answer is one
+            return True
+        if status == 200:
+            for note in told.get("notes") or ():
+                self._say(str(note))
+            return True
+        if self._state == "failed":
+            reasons = [str(each) for each in told.get("reasons") or ()] or ["it gave no reason"]
+            raise ContainerError(
+                "\n".join([f"container '{self._name}' will not be ready", *(f"  {each}" for each in reasons)]),
+                hint="mend what is named and build again; shipwheel.lock pins the versions",
+            )
+        if self._state == "downloading":
+            if before != self._state:
+                self._say("downloading the model")
+            return None
+        return False
+
+
+def _ask_ready(where: Address) -> tuple[int, Mapping[str, Any]]:
+    """The status of `/ready` and what its body says; 0 where nothing answers."""
+    from http.client import HTTPConnection, HTTPException
+
+    connection = HTTPConnection(where.host, where.port, timeout=2)
+    try:
+        connection.request("GET", "/ready", headers={"User-Agent": "shipwheel"})
+        answer = connection.getresponse()
+        body = answer.read(_PIECES << 16)
+    except (OSError, HTTPException):
+        return 0, {}
+    finally:
+        connection.close()
+    with suppress(ValueError):
+        found = json.loads(body)
+        return answer.status, found if isinstance(found, dict) else {}
+    return answer.status, {}
 
 
 def _read_out(connection: socket.socket) -> None:
