@@ -19,6 +19,7 @@ ORDER = [
     "fetch",
     "hashes",
     "resolve",
+    "runtime",
     "lock",
     "plan",
     "project",
