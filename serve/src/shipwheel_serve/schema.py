@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,15 @@ class Field:
     @property
     def held(self) -> np.dtype[Any]:
         """The dtype of its array: object for text, for categories, for what may be null and has no null of its own."""
-        if self.dtype in ("string", "category", "any"):
-            return np.dtype(object)
-        dtype = np.dtype("float32" if self.dtype == "bfloat16" else self.dtype)
-        return np.dtype(object) if self.nullable and dtype.kind in "biu" else dtype
+        return _held(self.dtype, self.nullable)
+
+
+@lru_cache(maxsize=256)  # asked for in every request
+def _held(name: str, nullable: bool) -> np.dtype[Any]:
+    if name in ("string", "category", "any"):
+        return np.dtype(object)
+    dtype = np.dtype("float32" if name == "bfloat16" else name)
+    return np.dtype(object) if nullable and dtype.kind in "biu" else dtype
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +127,7 @@ def _column_field(label: Any, column: Any) -> Field:
     if not isinstance(label, (str, int, np.integer)):
         raise ModelError(f"a column is named {label!r}, which is neither text nor a number", hint="give it one plain name")
     number = None if isinstance(label, str) else int(label)
-    field = _typed(str(label), column)
-    return Field(**{**{each.name: getattr(field, each.name) for each in fields(Field)}, "label": number})
+    return replace(_typed(str(label), column), label=number)
 
 
 def _typed(name: str, column: Any) -> Field:
@@ -131,8 +136,8 @@ def _typed(name: str, column: Any) -> Field:
         of, categories = column.cat, tuple(column.cat.categories.tolist())
         if not all(isinstance(each, (str, int, float)) for each in categories):
             raise ModelError(f"the categories of '{name}' are {of.categories.dtype}", hint="make them text or numbers")
-        more = {"categories": categories, "ordered": bool(of.ordered), "pandas": str(of.categories.dtype)}
-        return Field(name=name, dtype="category", nullable=nullable, **more)
+        field = Field(name=name, dtype="category", nullable=nullable, pandas=str(of.categories.dtype))
+        return replace(field, categories=categories, ordered=bool(of.ordered))
     if unit := getattr(column.dtype, "tz", None) and column.dtype.unit:
         return Field(name=name, dtype=f"datetime64[{unit}]", nullable=nullable, pandas=kind)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufmM":
@@ -203,8 +208,8 @@ def _hold(value: Any, field: Field) -> np.ndarray:
             return array
         if array.dtype.kind == "O" and _nulls(array).any() and dtype.kind == "f":
             array = np.where(_nulls(array), np.nan, array)
-        casting = "unsafe" if array.dtype.kind == "O" or (array.dtype.kind in "biu" and dtype.kind in "f") else "same_kind"
-        return array.astype(dtype, casting=casting)  # type: ignore[arg-type]
+        casting: Any = "unsafe" if array.dtype.kind == "O" or (array.dtype.kind in "biu" and dtype.kind in "f") else "same_kind"
+        return np.asarray(array.astype(dtype, casting=casting))
     except (TypeError, ValueError):
         raise BadRequest(f"'{field.name}' holds {array.dtype} values, not {field.dtype}") from None
 
@@ -353,9 +358,9 @@ def _objects(array: np.ndarray) -> np.ndarray:
 def _nulls(array: np.ndarray) -> np.ndarray:
     """Where it holds NaN, NaT, NA or None."""
     if array.dtype.kind in "mM":
-        return np.isnat(array)
+        return np.asarray(np.isnat(array))
     if array.dtype.kind == "f":
-        return np.isnan(array)
+        return np.asarray(np.isnan(array))
     if array.dtype.kind != "O":
         return np.zeros(array.shape, bool)
     flags = [
