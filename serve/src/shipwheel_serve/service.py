@@ -22,9 +22,6 @@ from shipwheel_serve.settings import Settings
 LARGE = 256 << 10
 """Bytes of a body from which parsing it would hold up other requests: a thread does it then."""
 
-ALONE = 8
-"""Golden rows that are asked one by one, to see whether requests may be joined."""
-
 T = TypeVar("T")
 
 
@@ -84,20 +81,20 @@ class Service:
         path = await loop.run_in_executor(self._pool, self._fetch)
         self._say(state="loading")
         self.model = model = await loop.run_in_executor(self._pool, _load, path, self._settings)
-        self._metrics.loaded(perf_counter() - began)
-        self._metrics.describe(model.name, model.version, model.library)
+        self._metrics.loaded(model, perf_counter() - began)
         notes = tuple(f"while loading: {warning}" for warning in model.warnings)
-        mismatches, refusals = environment.compare(model, self._settings)
+        mismatches, refusals = environment.compare(model.trained, self._settings, model.golden is not None)
         self._say(state="checking", mismatches=tuple(mismatches), notes=notes, model=_describe(model))
-        joined = model.row_wise if model.row_wise is not None else await loop.run_in_executor(self._pool, _row_wise, model)
-        self._batcher = Batcher(
-            model.predict, self._pool, self._settings, self._metrics, row_wise=joined and self._settings.max_batch_size > 1
-        )
+        joined = bool(model.row_wise) and self._settings.max_batch_size > 1
+        self._batcher = Batcher(model.predict, self._pool, self._settings, self._metrics, row_wise=joined)
         self.report = replace(self.report, **await self._verify(model))
         seconds = perf_counter() - began
-        refused = (*refusals, *(self.report.reasons if self._settings.golden == "strict" else ()))
-        for note in (*(str(each) for each in mismatches), *self.report.notes):
+        differing = tuple(str(each) for each in mismatches)
+        for note in (*differing, *self.report.notes):
             logs.log("warning", note)
+        refused = tuple(refusals)
+        if self.report.reasons and self._settings.golden == "strict":
+            refused = (*refusals, *self.report.reasons, *(each for each in differing if not any(each in r for r in refusals)))
         for reason in self.report.reasons:
             logs.log("error" if reason in refused else "warning", reason)
         kept = tuple(reason for reason in self.report.reasons if reason not in refused)
@@ -124,9 +121,13 @@ class Service:
                 "notes": (*notes, "the model has no golden answers: nothing says that it answers as in training"),
             }
         request = model.golden.request
-        answer = await self._ask(model, request, lambda schema: codec.decode(request, schema), lambda outputs, _: outputs)
+        try:
+            answer = await self._ask(model, request, lambda schema: codec.decode(request, schema), lambda outputs, _: outputs)
+        except ServeError as error:
+            logs.log("error", error.message, error.__cause__)
+            return {"golden": "failed", "reasons": (f"the golden inputs get no answer: {error.message}",)}
         loop = asyncio.get_running_loop()
-        verdict = await loop.run_in_executor(self._pool, golden.verify, model, answer)
+        verdict = await loop.run_in_executor(self._pool, _compared, model, answer)
         return {
             "golden": "passed" if verdict.passed else "failed",
             "reasons": verdict.reasons,
@@ -199,15 +200,10 @@ def _describe(model: Model) -> dict[str, str]:
     return {"name": model.name, "version": model.version, "library": model.library, "format": model.format}
 
 
-def _row_wise(model: Model) -> bool:
-    """Whether golden rows get the same answers one by one as together; without any, requests stay apart."""
-    if model.golden is None:
-        return False
-    arrays = {name: array[:ALONE] for name, array in codec.decode(model.golden.request, model.schema).items()}
-    together = model.predict(arrays)
-    for row in range(rows(arrays)):
-        alone = model.predict({name: array[row : row + 1] for name, array in arrays.items()})
-        for name, array in together.items():
-            if len(array) != rows(arrays) or not golden.close(array[row : row + 1], alone[name]):
-                return False
-    return True
+def _compared(model: Model, answer: Arrays) -> golden.Verdict:
+    """The golden answers, and what the model's own feature step makes of the golden inputs."""
+    assert model.golden
+    features = None
+    if model.features and model.golden.features:
+        features = model.features(codec.decode(model.golden.request, model.schema))
+    return golden.compare(model.golden, golden.expected(model.golden, model.schema), answer, features, model.schema)

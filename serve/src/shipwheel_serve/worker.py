@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import uvicorn
 import uvloop
 
-from shipwheel_serve import logs
+from shipwheel_serve import logs, tracing
 from shipwheel_serve.app import App
 from shipwheel_serve.board import Board
 from shipwheel_serve.metrics import Metrics
@@ -46,7 +46,7 @@ async def serve(settings: Settings, board: Board, seat: Seat) -> None:
     """Load, check and answer until SIGTERM, or until the supervisor is gone."""
     service = Service(settings, board, seat.slot, seat.metrics)
     config = uvicorn.Config(
-        App(service, board, settings, seat.metrics),
+        tracing.wrap(App(service, board, settings, seat.metrics)),
         http="httptools",
         ws="none",
         lifespan="off",
@@ -89,7 +89,7 @@ def run(settings: Settings, board: Board, seat: Seat) -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     loop.run_until_complete(serve(settings, board, seat))
-    logs.log("info", "ended")
+    tracing.end()
     os._exit(0)  # threads of a model that still runs, or of its library, must not hold the end up
 
 
