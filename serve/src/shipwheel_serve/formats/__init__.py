@@ -1,0 +1,243 @@
+"""Model files of every library: which one it is, how it is loaded, written and asked.
+
+trust.py     what a file may import
+loaded.py    `Loaded`: an object and how it is asked
+scikit.py    scikit-learn and pickles
+trees.py     LightGBM, XGBoost, CatBoost
+tensors.py   torch and ONNX
+python.py    MODULE:CLASS
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shipwheel_serve import pickles
+from shipwheel_serve.errors import ModelError
+from shipwheel_serve.formats import python, scikit, tensors, trees
+from shipwheel_serve.formats.loaded import Ask, Loaded, Write
+from shipwheel_serve.formats.trust import Trust
+from shipwheel_serve.model import Environment, Model, Predict
+from shipwheel_serve.pickles import inspect
+from shipwheel_serve.schema import Arrays, Field, Schema, assemble, describe, outputs_of
+from shipwheel_serve.settings import Settings
+
+__all__ = ["Loaded", "Trust", "answering", "asking", "heard", "inspect", "library_of", "live", "load_file", "read", "writers"]
+
+READERS: Mapping[str, Callable[[Path, Mapping[str, Any], Trust], Loaded]] = {
+    "skops": scikit.read_skops,
+    "pickle": scikit.read_pickle,
+    "joblib": scikit.read_pickle,
+    "text": trees.read_lightgbm,
+    "ubj": trees.read_xgboost,
+    "json": trees.read_xgboost,
+    "cbm": trees.read_catboost,
+    "export": tensors.read_export,
+    "torchscript": tensors.read_script,
+    "safetensors": tensors.read_weights,
+    "torch": tensors.read_torch,
+    "onnx": tensors.read_onnx,
+    "object": python.read_object,
+}
+"""By the format of bundle.json, which is also what `inspect` finds."""
+
+NEEDS = {"skops": ("skops",), "onnx": ("onnxruntime",), "safetensors": ("safetensors",)}
+"""Distributions that a format is read with, besides the model's library."""
+
+TREES = ("lightgbm", "xgboost", "catboost")
+
+WIDEST = 2000
+"""Feature columns that are compared; more (texts as word counts) would make bundles large."""
+
+
+def load_file(path: Path, settings: Settings, name: str = "") -> Model:
+    """A model file of any library, or MODULE:CLASS as the last part of `path`, without a bundle.
+
+    Its inputs are what the model itself says; its outputs what a row of zeros gives, and unknown where that fails.
+
+    Raises:
+        ModelError: the file is absent, unknown or not as pinned, or a pickle that nothing vouches for.
+    """
+    spec = settings.model if ":" in settings.model else path.name if ":" in path.name else ""
+    with heard() as said:
+        if spec:
+            loaded = python.load_class(spec, settings.root, path if path.exists() else settings.root)
+            trained, version = None, ""
+        else:
+            loaded, about = _load_bare(path, settings)
+            trained, version = Environment(packages=about["versions"]) if about["versions"] else None, ""
+    own = getattr(loaded.object, "schema", None)
+    layout, fields, columns = loaded.described or ("array", (Field(name="input", dtype="float64", shape=None),), ())
+    schema = own if isinstance(own, Schema) else Schema(layout=layout, inputs=fields, columns=columns)
+    predict = answering(loaded, schema, {"output": "predict"})
+    model = Model(
+        name=name or settings.name or (spec.rpartition(":")[2] if spec else path.stem),
+        version=version or "1",
+        library=loaded.library,
+        format=loaded.format,
+        schema=schema if schema.outputs else replace(schema, outputs=_outputs(predict, schema)),
+        predict=predict,
+        trained=trained,
+    )
+    return with_warnings(model, said, settings)
+
+
+def _load_bare(path: Path, settings: Settings) -> tuple[Loaded, Mapping[str, Any]]:
+    if not path.is_file():
+        raise ModelError(f"there is no model at {path}", hint="`model` in the settings is relative to the project")
+    pinned = bool(settings.sha256)
+    if pinned and (found := sha256(path)) != settings.sha256:
+        raise ModelError(f"{path.name} is not the file that is pinned: its sha256 is {found}", hint="write the lock again")
+    try:
+        about = inspect(path)
+    except pickles.UnreadableError as error:
+        raise ModelError(f"{path.name} is no model file that is known: {error}", hint="see the list of formats") from None
+    python.importable(settings.root)
+    trust = Trust(settings=settings, vouched=pinned or settings.allow_pickle)
+    return read(about, path, trust), about
+
+
+def read(table: Mapping[str, Any], path: Path, trust: Trust) -> Loaded:
+    """The object in a file or folder, by the "model" table of bundle.json.
+
+    Raises:
+        ModelError: the format is unknown, or its library is not installed.
+    """
+    if table["format"] not in READERS:
+        raise ModelError(f"the format '{table['format']}' is unknown", hint=f"known are {', '.join(READERS)}")
+    try:
+        return READERS[table["format"]](path, table, trust)
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"{path.name} needs {error.name}, which is not installed", hint="add it to the requirements"
+        ) from error
+
+
+def library_of(model: Any) -> str:
+    """Which library an object in memory belongs to: python if none of those that are known."""
+    if isinstance(model, (str, Path)) or type(model).__name__ == "ModelProto":
+        return "onnx"
+    tops = [each.__module__.split(".")[0] for each in type(model).__mro__]
+    for top in (*TREES, "torch"):
+        if top in tops:
+            return top
+    return "scikit-learn" if {"sklearn", "imblearn", "skorch"} & set(tops) else "python"
+
+
+def live(model: Any, kind: str = "") -> Loaded:
+    """An object in memory, and how it is asked."""
+    library = library_of(model)
+    if library == "onnx":
+        return tensors.live_onnx(model, kind)
+    if library == "torch":
+        return tensors.live(model, kind)
+    return trees.live(model, library, kind) if library in TREES else scikit.live(model, library, kind)
+
+
+def writers(model: Any) -> list[tuple[str, Write]]:
+    """How an object can be written, the safest way first."""
+    library = library_of(model)
+    if library == "onnx":
+        return tensors.writers_onnx(model)
+    if library == "torch":
+        return tensors.writers(model)
+    if library == "python":
+        return python.writers(model)
+    return trees.writers(model, library) if library in TREES else scikit.writers(model, library)
+
+
+def asking(loaded: Loaded, methods: Mapping[str, str]) -> Callable[[Any], Arrays]:
+    """Asks the model by the names of its answers: a value as it takes it in, arrays out."""
+    calls = {label: loaded.ask(method) for label, method in methods.items()}
+    if len(calls) == 1:
+        [(label, call)] = calls.items()
+        return lambda value: outputs_of(call(value), (label,))
+
+    def ask(value: Any) -> Arrays:
+        answers = dict[str, np.ndarray]()
+        for label, call in calls.items():
+            made = outputs_of(call(value), (label,))
+            answers |= made if len(made) == 1 and label in made else {f"{label}_{name}": each for name, each in made.items()}
+        return answers
+
+    return ask
+
+
+def answering(loaded: Loaded, schema: Schema, methods: Mapping[str, str]) -> Predict:
+    """Asks the model: the arrays of a request in, its answers by name out."""
+    ask = asking(loaded, methods)
+    return lambda arrays: ask(assemble(schema, arrays))
+
+
+def featuring(call: Ask | None, schema: Schema) -> Predict | None:
+    """The intermediate features of a request, by column; none where there are more than WIDEST."""
+    if call is None:
+        return None
+
+    def features(arrays: Arrays) -> Arrays:
+        made = outputs_of(call(assemble(schema, arrays)), ("feature",))
+        return made if len(made) <= WIDEST else {}
+
+    return features
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """What libraries warn about within, each once; not what will change in some later version of them."""
+    said = list[str]()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield said
+    ignored = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
+    texts = [" ".join(str(each.message).split()) for each in caught if not issubclass(each.category, ignored)]
+    said += dict.fromkeys(texts)
+
+
+def with_warnings(model: Model, said: list[str], settings: Settings) -> Model:
+    """`model` with what was heard; under a strict environment that refuses it.
+
+    Raises:
+        ModelError: the warnings.
+    """
+    if said and settings.environment == "strict":
+        raise ModelError(
+            f"the model's library warns while it loads: {'; '.join(said)}", hint="environment = strict makes it an error"
+        )
+    return replace(model, warnings=tuple(said))
+
+
+def sha256(path: Path) -> str:
+    """Of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _outputs(predict: Predict, schema: Schema) -> tuple[Field, ...]:
+    """Learnt from one row of zeros and empty texts; none if the model does not take that."""
+    try:
+        zeros = {each.name: _zeros(each) for each in schema.inputs}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return describe(predict(zeros))[1]
+    except Exception:  # noqa: BLE001 - it is only a guess at a row that the model takes
+        return ()
+
+
+def _zeros(field: Field) -> np.ndarray:
+    if field.shape is None:
+        raise ValueError("any shape")
+    shape = tuple(1 if size < 0 else size for size in field.shape)
+    if field.held.kind == "O":
+        return np.full(shape, (field.categories or ("",))[0], object)
+    return np.zeros(shape, field.held)

@@ -1,0 +1,114 @@
+"""scikit-learn, and any other object that is pickled: skops where it can, else pickle."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from shipwheel_serve.formats.loaded import Ask, Loaded, Write, columns_of, method_of
+from shipwheel_serve.formats.trust import Trust
+from shipwheel_serve.schema import Field
+
+PROTOCOL = 5
+"""Of pickles: since Python 3.8."""
+
+
+def live(model: Any, library: str, kind: str = "") -> Loaded:
+    """An object with `predict` and the like."""
+    described = _described(model) if library == "scikit-learn" else None
+    return Loaded(
+        library=library,
+        format=kind,
+        object=model,
+        ask=method_of(model),
+        described=described,
+        features=_features(model, library),
+    )
+
+
+def writers(model: Any, library: str) -> list[tuple[str, Write]]:
+    """Formats in the order of preference."""
+    pickled = ("pickle", lambda folder, _: _pickle(model, folder))
+    return [("skops", lambda folder, _: _skops(model, folder)), pickled] if library == "scikit-learn" else [pickled]
+
+
+def read_skops(path: Path, _table: Mapping[str, Any], trust: Trust) -> Loaded:
+    """A skops file, whose types must be allowed as those of a pickle."""
+    import skops.io
+
+    types = skops.io.get_untrusted_types(file=path)
+    trust.check(types, path.name)
+    return live(skops.io.load(path, trusted=types), "scikit-learn", "skops")
+
+
+def read_pickle(path: Path, _table: Mapping[str, Any], trust: Trust) -> Loaded:
+    """A pickle, of joblib too; what it holds says which library it is."""
+    from shipwheel_serve import formats
+
+    return formats.live(trust.unpickle(path), "pickle")
+
+
+def _skops(model: Any, folder: Path) -> Mapping[str, Any]:
+    import skops.io
+
+    skops.io.dump(model, folder / "model.skops")
+    return {"format": "skops", "path": "model.skops"}
+
+
+def _pickle(model: Any, folder: Path) -> Mapping[str, Any]:
+    (folder / "model.pkl").write_bytes(pickle.dumps(model, PROTOCOL))
+    return {"format": "pickle", "path": "model.pkl"}
+
+
+def _features(model: Any, library: str) -> Ask | None:
+    """What all steps of a pipeline but the last give; or `features` of an object that has it."""
+    model = getattr(model, "best_estimator_", model)
+    if library == "python":
+        return getattr(model, "features", None) if callable(getattr(model, "features", None)) else None
+    if len(getattr(model, "steps", ())) < 2:
+        return None
+    head = model[:-1]
+
+    def features(value: Any) -> Any:
+        made = head.transform(value)
+        if hasattr(made, "columns") or getattr(made, "ndim", 0) != 2:
+            return made
+        try:
+            names = [str(name) for name in head.get_feature_names_out()]
+        except Exception:  # noqa: BLE001 - names are only nicer; steps that have none fail in many ways
+            names = [f"feature {index}" for index in range(made.shape[1])]
+        made = made.toarray() if hasattr(made, "toarray") else made
+        return dict(zip(names, made.T, strict=False))
+
+    return features
+
+
+def _described(model: Any) -> tuple[str, tuple[Field, ...], tuple[str, ...]] | None:
+    """What an estimator says itself: names of columns, or how many there are; types are a guess: text where it was encoded."""
+    first = model.steps[0][1] if getattr(model, "steps", ()) else getattr(model, "best_estimator_", model)
+    names, count = getattr(model, "feature_names_in_", None), getattr(model, "n_features_in_", 0)
+    if names is not None:
+        texts = _texts(model)
+        fields = [Field(name=str(name), dtype="any" if name in texts else "float64", nullable=True) for name in names]
+        return "frame", tuple(fields), ()
+    if hasattr(first, "vocabulary_"):
+        return "array", (Field(name="input", dtype="string"),), ()
+    return columns_of(None, count) if count else None
+
+
+def _texts(model: Any) -> set[str]:
+    """Columns that some encoder within saw as texts."""
+    names = set[str]()
+    for _, part in getattr(model, "steps", ()):
+        names |= _texts(part)
+    for _, part, columns in getattr(model, "transformers_", ()):
+        inner = [step for _, step in getattr(part, "steps", ())] or [part]
+        if any(map(_knows_texts, inner)):
+            names |= set(columns if isinstance(columns, list) else [])
+    return names | set(getattr(model, "feature_names_in_", ()) if _knows_texts(model) else ())
+
+
+def _knows_texts(step: Any) -> bool:
+    return any(getattr(getattr(each, "dtype", None), "kind", "") in "OUT" for each in getattr(step, "categories_", ()))

@@ -1,0 +1,382 @@
+"""What a model file says about itself, read without executing any of it; needs the standard library alone.
+
+`python -m shipwheel_serve.pickles PATH` prints it as one JSON object.
+"""
+
+from __future__ import annotations
+
+import _compat_pickle
+import bz2
+import gzip
+import io
+import json
+import lzma
+import math
+import pickle
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "numpy": "numpy",
+    "scipy": "scipy",
+    "pandas": "pandas",
+    "joblib": "joblib",
+    "lightgbm": "lightgbm",
+    "xgboost": "xgboost",
+    "catboost": "catboost",
+    "torch": "torch",
+    "onnx": "onnx",
+    "onnxruntime": "onnxruntime",
+    "skl2onnx": "skl2onnx",
+    "skops": "skops",
+    "safetensors": "safetensors",
+    "imblearn": "imbalanced-learn",
+    "category_encoders": "category-encoders",
+    "feature_engine": "feature-engine",
+    "mlxtend": "mlxtend",
+    "skorch": "skorch",
+    "hdbscan": "hdbscan",
+    "umap": "umap-learn",
+    "pynndescent": "pynndescent",
+    "quantile_forest": "quantile-forest",
+    "statsmodels": "statsmodels",
+}
+"""Libraries that models are made with: top module and distribution. Classes of these may stand in a pickle."""
+
+LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "torch", "onnx")
+"""Top modules that name the library of a model; the rest is python."""
+
+_PLAIN = """
+list dict set frozenset tuple int float complex bool str bytes bytearray slice range object
+"""
+_VALUES = """
+collections.OrderedDict collections.defaultdict collections.Counter collections.deque copyreg._reconstructor copyreg.__newobj__
+_codecs.encode datetime.datetime datetime.date datetime.time datetime.timedelta datetime.timezone decimal.Decimal
+fractions.Fraction functools.partial uuid.UUID pathlib.PosixPath pathlib.PurePosixPath types.SimpleNamespace
+array.array array._array_reconstructor operator.itemgetter random.Random joblib.numpy_pickle.NumpyArrayWrapper
+"""
+SAFE = frozenset(f"builtins.{name}" for name in _PLAIN.split()) | frozenset(_VALUES.split())
+"""Names outside the libraries that build values and cannot run anything."""
+
+_TOOLS = """
+joblib catboost.utils xgboost.testing xgboost.spark xgboost.dask lightgbm.dask statsmodels.iolib statsmodels.datasets
+numpy.f2py numpy.testing numpy.distutils numpy.ctypeslib numpy.compat numpy._pytesttester numpy.DataSource numpy.memmap
+numpy.core.memmap numpy._core.memmap numpy.load numpy.loadtxt numpy.genfromtxt numpy.fromfile numpy.fromregex numpy.save
+numpy.savez numpy.savez_compressed numpy.savetxt numpy.lib.npyio numpy.lib._npyio_impl numpy.lib._datasource numpy.lib.format
+numpy.lib.utils numpy.lib._utils_impl scipy.io scipy.datasets scipy._lib._testutils scipy._lib._ccallback
+scipy.LowLevelCallable pandas.eval pandas.io pandas.core.computation pandas.testing pandas._testing pandas.util
+sklearn.datasets sklearn.externals sklearn.conftest sklearn.utils._testing sklearn.utils.fixes
+torch.hub torch.load torch.save torch.jit torch.serialization torch.storage torch.package torch.multiprocessing
+torch.distributed torch.utils torch.testing torch.classes torch.ops torch.library torch.fx torch.onnx torch.compile
+torch.export torch._export torch._inductor torch._dynamo torch._utils_internal
+"""
+DENIED = frozenset(_TOOLS.split())
+"""Parts of the libraries that read and write files, run code or reach the network, whatever they are called with."""
+
+_EXCEPT = (
+    "joblib.numpy_pickle.NumpyArrayWrapper",
+    "torch.utils.data",
+    "torch.storage.UntypedStorage",
+    "torch.storage.TypedStorage",
+)
+_RUNNERS = ("eval", "exec", "compile", "getattr", "setattr", "query", "open", "system", "popen", "Popen", "load", "loads")
+_TORCH_LEGACY = 0x1950A86A20F9469CFC6C  # the first of several pickles of a file written before torch 1.6
+_OPENERS = (
+    (b"\x1f\x8b", gzip.decompress),
+    (b"BZh", bz2.decompress),
+    (b"\xfd7zXZ", lzma.decompress),
+    (b"]\x00", lzma.decompress),
+)
+
+
+class UnreadableError(ValueError):
+    """Bytes that are no pickle, or one that hides what it does."""
+
+
+_Unpickler: Any = pickle._Unpickler  # the one in Python
+
+
+class _Thing:
+    """Stands for whatever a pickle would make; keeps its state and does nothing."""
+
+    path = ""
+
+    def __init__(self, *args: Any, **_named: Any) -> None:
+        self.args, self.state = args, dict[str, Any]()
+
+    def __call__(self, *_args: Any, **_named: Any) -> _Thing:
+        return _Thing()
+
+    def _ignore(self, *_args: Any) -> None:
+        """Contents are not kept."""
+
+    append = extend = add = update = __setitem__ = _ignore
+
+
+class _Reader(_Unpickler):  # type: ignore[misc]
+    """Walks the operations of a pickle with stand-ins for every class and function, and notes their names.
+
+    Python's own reader in Python; every way out of it (globals, extension codes, foreign objects) is replaced. A name that is
+    computed while unpickling cannot be known without doing so, and is refused.
+    """
+
+    dispatch = dict(_Unpickler.dispatch)
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file, encoding="latin1")
+        self.file, self.names, self.versions = file, set[str](), dict[str, str]()
+
+    def find_class(self, module: str, name: str) -> Any:
+        if type(module) is not str or type(name) is not str:
+            raise UnreadableError("it computes the name of what it imports")
+        if self.proto < 3:
+            module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+            module = _compat_pickle.IMPORT_MAPPING.get(module, module)
+        self.names.add(f"{module}.{name}")
+        return type("_Global", (_Thing,), {"path": f"{module}.{name}"})
+
+    def persistent_load(self, pid: Any) -> Any:
+        return _Thing()
+
+    def get_extension(self, code: int) -> None:
+        raise UnreadableError(f"it uses extension code {code}")
+
+    def load_build(self) -> None:
+        state, made = self.stack.pop(), self.stack[-1]
+        if isinstance(made, _Thing):
+            parts = state if isinstance(state, tuple) else (state,)
+            made.state = {str(key): value for part in parts if isinstance(part, dict) for key, value in part.items()}
+            made.state[""] = state
+            self._note_version(made)
+            if made.path == "joblib.numpy_pickle.NumpyArrayWrapper":
+                self._skip_array(made.state)
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def _note_version(self, made: _Thing) -> None:
+        version = made.state.get("_sklearn_version")
+        if isinstance(version, str) and made.path.startswith("sklearn."):
+            self.versions["scikit-learn"] = version
+        handle = made.state.get("handle")
+        if made.path.startswith("xgboost.") and isinstance(handle, (bytes, bytearray)):
+            self.versions |= _xgboost(bytes(handle))
+        handle = made.state.get("__model")
+        if made.path.startswith(("catboost.", "_catboost.")) and isinstance(handle, (bytes, bytearray)):
+            self.versions |= _catboost(bytes(handle))
+
+    def _skip_array(self, state: Mapping[str, Any]) -> None:
+        """joblib writes an array's bytes right behind the pickled description of the array, or a pickle of its objects."""
+        size, objects = _item(state.get("dtype"))
+        if objects:
+            nested = _Reader(self.file)
+            nested.load()
+            self.names |= nested.names
+            return
+        if state.get("numpy_array_alignment_bytes") is not None:
+            self.file.read(self.file.read(1)[0])
+        left = size * math.prod(state["shape"])
+        while left:
+            got = len(self.file.read(min(left, 1 << 24)))
+            if not got:
+                raise UnreadableError("it ends within an array")
+            left -= got
+
+
+def _item(dtype: Any) -> tuple[int, bool]:
+    """Bytes of one item of a stand-in for numpy's dtype, and whether it holds Python objects."""
+    code = dtype.args[0] if isinstance(dtype, _Thing) and dtype.path == "numpy.dtype" and dtype.args else ""
+    found = re.fullmatch(r"[<>=|]?([biufcmMOSUV])(\d+)", code if isinstance(code, str) else "")
+    if found is None:
+        raise UnreadableError("it has an array of an unknown type")
+    state = dtype.state.get("")
+    fields = state[4] if isinstance(state, tuple) and len(state) > 4 and isinstance(state[4], dict) else {}
+    objects = found[1] == "O" or any(_item(each[0])[1] for each in fields.values())
+    return int(found[2]) * (4 if found[1] == "U" else 1), objects
+
+
+def _read(source: Path | bytes) -> tuple[_Reader, Any]:
+    """Walk a pickle: plain, of joblib (compressed or not), or torch's; with what stands for its object."""
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    try:
+        if data[:2] == b"PK":
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                data = b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+        for magic, opener in _OPENERS:
+            data = opener(data) if data.startswith(magic) else data
+        if data[:1] == b"\x78":
+            data = zlib.decompress(data)
+        reader = _Reader(io.BytesIO(data))
+        made = reader.load()
+        if made == _TORCH_LEGACY:
+            _protocol, _system, made = reader.load(), reader.load(), reader.load()
+    except UnreadableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - hostile bytes fail in any way; all mean the same
+        raise UnreadableError(f"it is no pickle that can be read: {error!r}") from None
+    return reader, made
+
+
+def scan(source: Path | bytes) -> frozenset[str]:
+    """Every module.name that unpickling would import: pickles of any protocol, joblib's (compressed too), torch's.
+
+    Raises:
+        UnreadableError: no pickle, or one whose imports are only known once it runs.
+    """
+    return frozenset(_read(source)[0].names)
+
+
+def refused(names: Iterable[str], allowed: Iterable[str] = (), own: Iterable[str] = ()) -> list[str]:
+    """Those of `names` that a pickle may not use, sorted.
+
+    `allowed` are names, or module.*; `own` top modules of the project itself.
+    """
+    allowed, own = tuple(allowed), tuple(own)
+    return sorted(name for name in set(names) if not _permitted(name, allowed, own))
+
+
+def _permitted(name: str, allowed: tuple[str, ...], own: tuple[str, ...]) -> bool:
+    if name in SAFE or any(name == each or (each.endswith(".*") and name.startswith(each[:-1])) for each in allowed):
+        return True
+    top, *rest = name.split(".")
+    if any(part in sys.stdlib_module_names and part not in _ORDINARY for part in rest):
+        return False  # sklearn.x.os.system: by way of a module that the library happens to import
+    if top in own or _below(name, _EXCEPT):
+        return True
+    return top in DISTRIBUTIONS and rest[-1] not in _RUNNERS and not _below(name, DENIED)
+
+
+_ORDINARY = ("random", "statistics", "calendar", "datetime", "decimal", "numbers", "array", "select", "signal", "string")
+
+
+def _below(name: str, prefixes: Iterable[str]) -> bool:
+    return any(name == each or name.startswith(each + ".") for each in prefixes)
+
+
+def recorded_versions(path: Path) -> Mapping[str, str]:
+    """Distribution -> version, as far as the file itself says; nothing is executed."""
+    versions: Mapping[str, str] = inspect(path)["versions"]
+    return versions
+
+
+def inspect(path: Path) -> dict[str, Any]:
+    """Library, format, recorded versions and needed distributions of a model file or bundle; nothing is executed.
+
+    Raises:
+        UnreadableError: no model file that is known.
+    """
+    if path.is_dir():
+        table = json.loads((path / "bundle.json").read_text("utf-8"))
+        versions = table["environment"]["packages"]
+        return _about(table["library"], table["model"]["format"], versions, versions)
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head[:2] == b"PK":
+        return _inspect_zip(path)
+    if head.startswith(b"CBM1"):
+        return _about("catboost", "cbm", _catboost(path.read_bytes()), ("catboost", "numpy"))
+    if head.startswith((b"tree\n", b"tree\r\n")):
+        return _about("lightgbm", "text", {}, ("lightgbm", "numpy"))
+    if head.startswith(b"binf") or (head[:1] == b"{" and b"learner" in head) or head.startswith(b"{L"):
+        kind = "json" if re.match(rb'\{\s*"', head) else "ubj"
+        return _about("xgboost", kind, _xgboost(path.read_bytes()), ("xgboost", "numpy"))
+    if path.suffix == ".safetensors" or re.match(rb".{8}\{\"", head, re.DOTALL):
+        return _about("torch", "safetensors", {}, ("torch", "safetensors"))
+    if path.suffix == ".onnx":
+        return _about("onnx", "onnx", _onnx(head), ("onnxruntime", "numpy"))
+    return _inspect_pickle(path, "pickle")
+
+
+def _about(library: str, kind: str, versions: Mapping[str, str], packages: Iterable[str]) -> dict[str, Any]:
+    return {"library": library, "format": kind, "versions": dict(versions), "packages": sorted({*packages, *versions})}
+
+
+def _inspect_pickle(path: Path, kind: str) -> dict[str, Any]:
+    reader, made = _read(path)
+    top = getattr(made, "path", "").split(".")[0]
+    library = DISTRIBUTIONS[top] if top in LIBRARIES else "torch" if kind == "torch" else "python"
+    tops = {name.split(".")[0] for name in reader.names} | ({"torch"} if kind == "torch" else set())
+    if kind == "pickle" and any(name.startswith("joblib.") for name in reader.names):
+        kind = "joblib"
+    return _about(library, kind, reader.versions, (DISTRIBUTIONS[each] for each in tops if each in DISTRIBUTIONS))
+
+
+def _inspect_zip(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        if "schema.json" in names:
+            return _skops(archive.read("schema.json").decode())
+        if any(name.endswith(("serialized_exported_program.json", "/archive_format", "archive_format")) for name in names):
+            texts = [archive.read(name) for name in names if name.endswith(".json")]
+            found = [each[1].decode() for text in texts if (each := re.search(rb'"torch_version":\s*"([^"]+)"', text))]
+            return _about("torch", "export", {"torch": found[0]} if found else {}, ("torch",))
+        if any("/code/" in name or name.endswith("constants.pkl") for name in names):
+            return _about("torch", "torchscript", {}, ("torch",))
+    return _inspect_pickle(path, "torch")
+
+
+def _skops(text: str) -> dict[str, Any]:
+    found = re.search(r'"_sklearn_version":\s*\{[^{}]*?"content":\s*"\\"([^"\\]+)', text)
+    versions = {"scikit-learn": found[1]} if found else {}
+    tops = {each.split(".")[0] for each in re.findall(r'"__module__":\s*"([^"]+)"', text)}
+    skops = re.search(r'"_skops_version":\s*"([^"]+)"', text)
+    versions |= {"skops": skops[1]} if skops else {}
+    return _about(
+        "scikit-learn", "skops", versions, (DISTRIBUTIONS[each] for each in tops | {"skops"} if each in DISTRIBUTIONS)
+    )
+
+
+def _xgboost(data: bytes) -> dict[str, str]:
+    """The last "version" of a booster: [2,1,0] in JSON; in UBJSON integers with their type before each or before all."""
+    if found := re.findall(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)', data):
+        return {"xgboost": ".".join(part.decode() for part in found[-1])}
+    at = data.rfind(b"L\0\0\0\0\0\0\0\x07version[")
+    if at < 0:
+        return {}
+    rest, numbers, sizes = data[at + 17 : at + 80], list[int](), {b"i": "b", b"U": "B", b"I": ">h", b"l": ">i", b"L": ">q"}
+    if rest[:1] == b"$":  # [$l#L<count>: one type for all
+        kind, at = rest[1:2], 3 + 1 + struct.calcsize(sizes.get(rest[3:4], "b"))
+        step = struct.calcsize(sizes.get(kind, "b"))
+        numbers = [struct.unpack_from(sizes.get(kind, "b"), rest, at + step * index)[0] for index in range(3)]
+    else:  # [#L<count>, then every number with its type
+        at = 2 + struct.calcsize(sizes.get(rest[1:2], "b")) if rest[:1] == b"#" else 0
+        while len(numbers) < 3 and (code := sizes.get(rest[at : at + 1])):
+            numbers.append(struct.unpack_from(code, rest, at + 1)[0])
+            at += 1 + struct.calcsize(code)
+    return {"xgboost": ".".join(map(str, numbers))} if len(numbers) == 3 else {}
+
+
+def _catboost(data: bytes) -> dict[str, str]:
+    found = re.search(rb"(?:tags/|Branch: |v)v?(\d+\.\d+\.\d+)", data)
+    return {"catboost": found[1].decode()} if found else {}
+
+
+def _onnx(head: bytes) -> dict[str, str]:
+    """Producer's name and version: fields 2 and 3 of ModelProto, both text, before the graph."""
+    texts, at = dict[int, str](), 0
+    while at + 1 < len(head) and head[at] >> 3 < 7:
+        number, wire, at = head[at] >> 3, head[at] & 7, at + 1
+        if wire == 2:
+            size = head[at]
+            texts[number], at = head[at + 1 : at + 1 + size].decode("utf-8", "replace"), at + 1 + size
+        else:
+            while head[at] & 0x80:
+                at += 1
+            at += 1
+    name = {"pytorch": "torch", "skl2onnx": "skl2onnx", "OnnxMLTools": "onnxmltools"}.get(texts.get(2, ""), "")
+    return {name: texts[3]} if name and texts.get(3) else {}
+
+
+if __name__ == "__main__":
+    try:
+        answer, status = json.dumps(inspect(Path(sys.argv[1]))), 0
+    except (UnreadableError, OSError, ValueError, KeyError, IndexError) as error:
+        answer, status = json.dumps({"error": str(error)}), 1
+    print(answer)  # noqa: T201 - the answer of a command
+    raise SystemExit(status)
