@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,12 @@ class Supplier:
             env={**self.reach.env, **self.reach.indexes.environment()},
         )
         return [(each, build_wheel(each, builder, sdists.get(each.sha256))) for each in built]
+
+    def wheels(self) -> Mapping[str, Path]:
+        """The locked wheels, by their filenames."""
+        locked = self.lock.of(self.platform).wheels
+        files = self._fetch(self._wanted(each) for each in locked)
+        return {each.filename: files[each.sha256] for each in locked}
 
     def fetched(self, recipes: Iterable[Recipe]) -> Files:
         """The locked files that these recipes are made of."""

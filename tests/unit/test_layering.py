@@ -9,6 +9,7 @@ ORDER = [
     "cli",
     "build",
     "verify",
+    "environments",
     "supply",
     "lint",
     "generate",
