@@ -71,12 +71,7 @@ def decode(body: bytes, schema: Schema, content_type: str = "") -> Arrays:
             return _counted(_of_csv(body, _plan(schema)))
         if kind in ("application/x-npy", "application/x-numpy"):
             return _counted(_of_npy(body, _plan(schema)))
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"the body is not JSON: {error}") from None
-    # np.array() would take true for 1 and null for NaN: only where the body has neither may it look at numbers by itself
-    quick = not (b"true" in body or b"null" in body or b"false" in body)
+    value, quick = values.loads(body), values.is_quick(body)
     plan = _plan(schema)
     if type(value) is dict:
         return _counted(_of_object(value, plan, quick))

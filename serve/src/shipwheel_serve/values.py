@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 
 from shipwheel_serve.errors import BadRequest
 from shipwheel_serve.schema import ANY, Field
@@ -19,23 +21,57 @@ _INFINITE = {"Infinity": math.inf, "-Infinity": -math.inf}  # as protobuf's JSON
 _SAFE = 2**53  # up to here every whole number is a float64 of its own
 
 
+def loads(body: bytes | memoryview) -> Any:
+    """The value of a body of JSON; NaN, as Python's clients write it, is null.
+
+    Raises:
+        BadRequest: it is not JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        text = bytes(body)
+        if b"NaN" not in text and b"Infinity" not in text:
+            raise BadRequest(f"the body is not JSON: {error}") from None
+    try:
+        return json.loads(text, parse_constant=lambda name: None if name == "NaN" else name)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from None
+
+
+def is_quick(body: bytes | memoryview) -> bool:
+    """Whether numpy may look at the body's numbers by itself: it would take true for 1."""
+    return b"true" not in (data := bytes(body)) and b"false" not in data  # of bytes no copy is made
+
+
 def convert(value: Any, field: Field, quick: bool = False, columns: Sequence[str] = ()) -> np.ndarray:
-    """A (nested) list as the array of `field`; `quick`: it holds neither true, false nor null.
+    """A (nested) list as the array of `field`; `quick`: it holds neither true nor false.
 
     Raises:
         BadRequest: names the field, the row and the value that do not fit.
     """
     if quick and (array := quickly(value, field)) is not None:
         return array
-    flat, shape = _flatten(value, field)
+    flat, shape = flatten(value, field)
+    if not fits(tuple(shape), field):
+        raise misshapen(shape, field) if shape else BadRequest(f"'{field.name}' must be a list, not {_shown(value)}")
+    return checked(flat, shape, field, columns)
+
+
+def checked(flat: Sequence[Any], shape: Sequence[int], field: Field, columns: Sequence[str] = ()) -> np.ndarray:
+    """Elements one by one, each as `field` wants it.
+
+    Raises:
+        BadRequest: as for `convert`.
+    """
     if field.dtype == "any":
         return _natural(flat, shape, field)
-    check, inner = _checker(field), math.prod(shape[1:])
+    check, inner = _checker(field), max(math.prod(shape[1:]), 1)
     array = np.empty(len(flat), field.held)
     for at, each in enumerate(flat):
         try:
             array[at] = check(each)
-        except (ValueError, TypeError, OverflowError) as error:
+        except ValueError as error:
             name = columns[at % inner] if columns and len(columns) == inner else field.name
             raise BadRequest(f"'{name}' in row {at // inner} {error}, not {_shown(each)}") from None
     return array.reshape(shape)
@@ -48,7 +84,7 @@ def quickly(value: Any, field: Field) -> np.ndarray | None:
     except (ValueError, OverflowError):  # ragged
         return None
     kind, dtype = array.dtype.kind, field.held
-    if kind not in "fiu" or dtype.kind not in "fiu" or not _fits(array.shape, field):
+    if kind not in "fiu" or dtype.kind not in "fiu" or not fits(array.shape, field):
         return None
     if array.dtype == dtype:
         return array
@@ -68,8 +104,8 @@ def cast(array: np.ndarray, field: Field) -> np.ndarray:
     Raises:
         BadRequest: shape, kind or range do not fit.
     """
-    if not _fits(array.shape, field):
-        raise _misshapen(list(array.shape), field)
+    if not fits(array.shape, field):
+        raise misshapen(array.shape, field)
     dtype = field.held
     if field.dtype == "any" or array.dtype == dtype:
         return array
@@ -82,7 +118,8 @@ def cast(array: np.ndarray, field: Field) -> np.ndarray:
         return array.astype(dtype)
 
 
-def _fits(shape: tuple[int, ...], field: Field) -> bool:
+def fits(shape: tuple[int, ...], field: Field) -> bool:
+    """Whether an array of `shape` is one of `field`."""
     wanted = field.shape
     if wanted is None:
         return bool(shape)
@@ -100,31 +137,32 @@ def shown_shape(field: Field) -> str:
     )
 
 
-def _misshapen(shape: list[int], field: Field) -> BadRequest:
+def misshapen(shape: Sequence[int], field: Field) -> BadRequest:
+    """The error that says what shape is wanted."""
     wanted = field.shape or (ANY,)
     hint = "one row is a list with a list in it, as in [[...]]" if len(shape) == 1 and len(wanted) == 2 else ""
-    return BadRequest(f"'{field.name}' must have shape {shown_shape(field)}, not {shape}", hint=hint)
+    return BadRequest(f"'{field.name}' must have shape {shown_shape(field)}, not {list(shape)}", hint=hint)
 
 
-def _flatten(value: Any, field: Field) -> tuple[list[Any], list[int]]:
-    """All elements of a nested list in order, and its shape."""
+def flatten(value: Any, field: Field) -> tuple[list[Any], list[int]]:
+    """All elements of a nested list in order, and its shape.
+
+    Raises:
+        BadRequest: lists of one depth have different lengths.
+    """
     level, shape = [value], list[int]()
     while level and type(level[0]) in (list, tuple):
         lengths = {len(each) if type(each) in (list, tuple) else -1 for each in level}
         if len(lengths) > 1:
-            raise BadRequest(f"'{field.name}' is ragged at depth {len(shape) + 1}: it must have shape {shown_shape(field)}")
+            raise BadRequest(f"'{field.name}' is ragged at depth {len(shape) + 1}", hint=f"its shape is {shown_shape(field)}")
         shape.append(lengths.pop())
         level = [each for part in level for each in part]
     if not level and field.shape and len(shape) < len(field.shape):
         shape += [max(each, 0) for each in field.shape[len(shape) :]]
-    if not _fits(tuple(shape), field):
-        if not shape:
-            raise BadRequest(f"'{field.name}' must be a list, not {_shown(value)}")
-        raise _misshapen(shape, field)
     return level, shape
 
 
-def _natural(flat: list[Any], shape: list[int], field: Field) -> np.ndarray:
+def _natural(flat: Sequence[Any], shape: Sequence[int], field: Field) -> np.ndarray:
     """Of a field of no known type: numbers or booleans where all are such, else objects as JSON gave them."""
     kinds = {type(each) for each in flat}
     if bad := kinds & {dict, list, tuple}:
