@@ -56,7 +56,7 @@ def _help(command: click.Command, name: str) -> str:
 
 
 def _settings(schema: Mapping[str, Any]) -> str:
-    run = schema["$defs"]["RunSettings"]
+    run, serve = schema["$defs"]["RunSettings"], schema["$defs"]["ServeSettings"]
     return "\n".join(
         [
             "# Settings\n",
@@ -68,6 +68,9 @@ def _settings(schema: Mapping[str, Any]) -> str:
             "\n## [tool.shipwheel.run]\n",
             f"{run['description']}\n",
             *_table(run["properties"]),
+            "\n## [tool.shipwheel.serve]\n",
+            f"{serve['description']}\n",
+            *_table(serve["properties"]),
             "",
         ]
     )

@@ -5,7 +5,8 @@ from shipwheel.project.files import LeftOut, ProjectFile
 from shipwheel.project.load import Decision, Project, load_project
 from shipwheel.project.requirements import Requirements
 from shipwheel.project.rules import parse_size
-from shipwheel.project.settings import RunSettings, Settings, parse_settings, settings_schema
+from shipwheel.project.served import Served
+from shipwheel.project.settings import RunSettings, ServeSettings, Settings, parse_settings, settings_schema
 
 __all__ = [
     "Command",
@@ -15,6 +16,8 @@ __all__ = [
     "ProjectFile",
     "Requirements",
     "RunSettings",
+    "ServeSettings",
+    "Served",
     "Settings",
     "load_project",
     "parse_settings",

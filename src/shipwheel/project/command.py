@@ -1,4 +1,4 @@
-"""What the container runs: the command of the settings, or the app or script that the folder holds."""
+"""What the container runs: the command of the settings, or the app, model or script that the folder holds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shipwheel.errors import Problem, ProjectError
 from shipwheel.project.files import ProjectFile
 from shipwheel.project.folder import Folder
 from shipwheel.project.requirements import Requirements
+from shipwheel.project.served import ARGV, PORT, Served, find_bundle, find_model_file, wanted_model, wants_runtime
 from shipwheel.project.sources import SourceFile, read_sources
 
 APP_PORT = 8000
@@ -33,12 +34,16 @@ SCRIPT_NAMES = ("main.py", "app.py", "serve.py", "server.py", "__main__.py", "ru
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What runs in the container, from the project's folder; `python_path` are folders of the project for PYTHONPATH."""
+    """What runs in the container, from the project's folder; `python_path` are folders of the project for PYTHONPATH.
+
+    `served` is the model where the command is the runtime.
+    """
 
     argv: tuple[str, ...]
     port: int | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
+    served: Served | None = None
     why: str
 
 
@@ -56,7 +61,9 @@ class Place:
 
 
 def find_command(folder: Folder, requirements: Requirements, files: Iterable[ProjectFile]) -> Command:
-    """The settings' command, or what the source files offer: web app, then Gradio or Streamlit, then script.
+    """The settings' command, or what the folder offers: web app, then Gradio or Streamlit, then a model, then a script.
+
+    A bundle comes before every script; a model file by itself only before those that train it.
 
     Raises:
         ProjectError: nothing to run, several candidates, or an app whose server is not among the requirements.
@@ -70,7 +77,10 @@ def find_command(folder: Folder, requirements: Requirements, files: Iterable[Pro
         return Command(argv=argv, port=port, python_path=_path_of_command(argv, paths), why=why)
     sources = read_sources((file.path, file.source, file.size) for file in python if not NEVER.search(file.path))
     finder = _Finder(folder=folder, requirements=requirements, sources=sources, paths=paths)
-    for find in (finder.web_app, finder.factory, finder.gradio, finder.streamlit, finder.entry_point, finder.script):
+    if wants_runtime(folder):
+        return finder.runtime(wanted_model(folder), "the settings say that the runtime serves")
+    apps = (finder.web_app, finder.factory, finder.gradio, finder.streamlit)
+    for find in (*apps, finder.bundle, finder.model_file, finder.entry_point, finder.script):
         if command := find():
             return command
     broken = [Problem(file=source.path, message="cannot be parsed as Python") for source in sources if not source.parses]
@@ -246,6 +256,32 @@ class _Finder:
             python_path=self.script_path(source),
             why=f"{source.path} is a Streamlit script",
         )
+
+    def bundle(self) -> Command | None:
+        served = find_bundle(self.folder)
+        return self.runtime(served, f"the runtime serves the bundle {served.model}; there is no app") if served else None
+
+    def model_file(self) -> Command | None:
+        """A model by itself says less than a script that is there to be run, and more than one that trains it."""
+        entry = self.entry_point()
+        if any(not SECONDARY.search(source.path) for source in self.runnable()):
+            return None
+        if entry and not SECONDARY.search(f"{entry.argv[0]}.py"):
+            return None
+        served = find_model_file(self.folder)
+        why = f"the runtime serves {served.model}; there is no app, and no script but for training" if served else ""
+        return self.runtime(served, why) if served else None
+
+    def runtime(self, served: Served, why: str) -> Command:
+        path = _path_of_command((served.model,), self.paths)
+        return Command(argv=ARGV, port=self.folder.settings.port or PORT, python_path=path, served=served, why=why)
+
+    def runnable(self) -> Iterator[SourceFile]:
+        """Every file that `script` could choose."""
+        for source in self.sources:
+            named = "/" not in source.path and source.name in SCRIPT_NAMES
+            if named or source.has_main or source.name == "__main__.py" or len(self.sources) == 1:
+                yield source
 
     def entry_point(self) -> Command | None:
         scripts = self.folder.table("project", "scripts")

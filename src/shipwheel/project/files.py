@@ -117,7 +117,7 @@ class _Scan:
     def __post_init__(self) -> None:
         self.docker = DockerRules.parse(_lines(f"{self.root}/.dockerignore"))
         model = self.settings.model
-        named = [f"/{_literal(normpath(model))}"] if model else []
+        named = [f"/{_literal(normpath(model))}"] if model and normpath(model) != "." else []
         include = [*self.settings.include, *named]
         self.include = GitRules.parse(include) if include else GitRules()
         self.exclude = GitRules.parse(self.settings.exclude) if self.settings.exclude else GitRules()

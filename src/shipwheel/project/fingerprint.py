@@ -30,6 +30,8 @@ def fingerprint(folder: Folder, requirements: Requirements, python: str) -> str:
         "pyproject": relevant_tables(folder.pyproject),
         "local": dict(_local_projects(folder, requirements)),
     }
+    if requirements.kind == "bundle":
+        document["lines"] = requirements.pinned
     return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -64,7 +64,10 @@ def _values(project: Project) -> Iterator[tuple[str, str]]:
     named = [path for path in project.requirements.files if path.is_relative_to(project.root)]
     if named:
         yield "requirements", _toml([named[0].relative_to(project.root).as_posix()])
-    yield "command", _toml(list(project.command))
+    if project.served:
+        yield "model", _toml(project.served.model)
+    else:
+        yield "command", _toml(list(project.command))
     if project.port:
         yield "port", str(project.port)
     if project.env:

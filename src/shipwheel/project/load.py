@@ -12,9 +12,10 @@ from shipwheel.project.command import Command, find_command
 from shipwheel.project.files import LeftOut, ProjectFile, find_files
 from shipwheel.project.fingerprint import fingerprint
 from shipwheel.project.folder import Folder, read_folder
-from shipwheel.project.models import loaded_models
+from shipwheel.project.models import loaded_models, served_files
 from shipwheel.project.python import PythonChoice, choose_python
 from shipwheel.project.requirements import Requirements, find_requirements
+from shipwheel.project.served import Served, check_delivery, delivery_of, is_class, requirements_of
 from shipwheel.project.settings import Settings
 
 
@@ -33,7 +34,7 @@ class Project:
 
     `root` is absolute. `env` is the image's: what the command needs, then the settings'. `python_path` are folders relative
     to the project (`.` is itself) for PYTHONPATH. `port` is None where nothing says that the command listens.
-    `is_package`: the project itself is to be installed, too.
+    `is_package`: the project itself is to be installed, too. `served` is the model where the command is the runtime.
     """
 
     root: Path
@@ -50,6 +51,7 @@ class Project:
     left_out: tuple[LeftOut, ...] = ()
     decisions: tuple[Decision, ...] = ()
     is_package: bool = False
+    served: Served | None = None
 
 
 def load_project(root: Path) -> Project:
@@ -63,10 +65,15 @@ def load_project(root: Path) -> Project:
     _check_model(folder)
     name, why = _name(folder)
     requirements = find_requirements(folder)
-    python = choose_python(folder, requirements)
-    requirements = replace(requirements, fingerprint=fingerprint(folder, requirements, python.version))
     found = loaded_models(folder.root, find_files(folder.root, folder.settings))
     command = find_command(folder, requirements, found.files)
+    served = command.served
+    if served:
+        check_delivery(folder, served)
+        found = served_files(folder.root, found, served, delivery_of(folder.settings))
+        requirements = requirements_of(served, requirements, folder)
+    python = choose_python(folder, requirements, served.trained.python if served else "")
+    requirements = replace(requirements, fingerprint=fingerprint(folder, requirements, python.version))
     return Project(
         root=folder.root,
         name=name,
@@ -82,21 +89,32 @@ def load_project(root: Path) -> Project:
         left_out=found.left_out,
         decisions=(Decision(what="name", value=name, why=why), *_decisions(folder, requirements, python, command)),
         is_package=folder.is_package,
+        served=served,
     )
 
 
 def _decisions(folder: Folder, requirements: Requirements, python: PythonChoice, command: Command) -> Iterator[Decision]:
     yield Decision(what="python", value=python.version, why=python.why)
     names = [path.relative_to(folder.root).as_posix() for path in requirements.files if path.is_relative_to(folder.root)]
-    yield Decision(what="requirements", value=", ".join(names) or "none", why=requirements.why)
+    packages = f"{len(requirements.pinned)} packages" if requirements.kind == "bundle" else "none"
+    yield Decision(what="requirements", value=", ".join(names) or packages, why=requirements.why)
     import shlex
 
     yield Decision(what="command", value=shlex.join(command.argv), why=command.why)
     if command.port:
-        source = f"'port' in {folder.settings_file}" if folder.settings.port else "the command listens there"
+        listens = "the runtime's own" if command.served else "the command listens there"
+        source = f"'port' in {folder.settings_file}" if folder.settings.port else listens
         yield Decision(what="port", value=str(command.port), why=source)
-    if folder.settings.model:
+    if command.served:
+        yield Decision(what="model", value=command.served.model, why=_why_served(folder, command.served))
+    elif folder.settings.model:
         yield Decision(what="model", value=folder.settings.model, why=f"'model' in {folder.settings_file}")
+
+
+def _why_served(folder: Folder, served: Served) -> str:
+    named = f", 'model' in {folder.settings_file}" if folder.settings.model else ""
+    delivery = delivery_of(folder.settings)
+    return f"{served}{named}" + (f"; not in the image: {delivery}" if delivery != "bake" else "")
 
 
 def _name(folder: Folder) -> tuple[str, str]:
@@ -121,6 +139,8 @@ def image_name_of(text: str) -> str:
 
 def _check_model(folder: Folder) -> None:
     model = folder.settings.model
+    if is_class(model) or delivery_of(folder.settings) != "bake":
+        return
     if model and not (folder.root / model).exists():
         problem = Problem(file=folder.settings_file, path="model", message=f"'{model}' does not exist")
         raise ProjectError("the model is not there", [problem], hint="train or download it first, or correct the path")

@@ -39,8 +39,9 @@ class _Demand:
         return match[1] if match and not (self.specifier.startswith("~=") and self.specifier.count(".") < 2) else ""
 
 
-def choose_python(folder: Folder, requirements: Requirements) -> PythonChoice:
-    """The version that the settings, the lock, .python-version or requires-python ask for; else the base's first.
+def choose_python(folder: Folder, requirements: Requirements, trained: str = "") -> PythonChoice:
+    """The version that the settings, the lock, .python-version or requires-python ask for; else that of training (3.11.7),
+    or the nearest that is older; else the base's first.
 
     Raises:
         ProjectError: they contradict each other, or the base has no such Python.
@@ -60,7 +61,23 @@ def choose_python(folder: Folder, requirements: Requirements) -> PythonChoice:
     if not allowed:
         raise _lacking(" and ".join(f"Python {demand.specifier} ({demand.where})" for demand in demands))
     asked = ", ".join(f"{demand.where} {demand.specifier}" for demand in demands)
+    if re.match(r"3\.\d+", trained):
+        return _as_trained(trained, allowed, asked)
     return PythonChoice(version=allowed[0], why=f"the base's first that fits {asked}" if asked else "the default")
+
+
+def _as_trained(trained: str, allowed: list[str], asked: str) -> PythonChoice:
+    """Packages that were there for a Python mostly are there for the one before it, and not yet for the one after it."""
+    older = [version for version in allowed if _minor(version) <= _minor(trained)]
+    version = max(older, key=_minor) if older else min(allowed, key=_minor)
+    if trained.startswith(f"{version}."):
+        return PythonChoice(version=version, why=f"the model was trained with {trained}")
+    lacking = f"what {asked} leaves of the base" if asked else "the base"
+    return PythonChoice(version=version, why=f"the model was trained with {trained}; {lacking} has nothing nearer")
+
+
+def _minor(version: str) -> int:
+    return int(version.split(".")[1])
 
 
 def _demands(folder: Folder, requirements: Requirements) -> Iterator[_Demand]:

@@ -5,6 +5,7 @@ pydantic takes longer to import than the rest of a build that has nothing to do,
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable
@@ -150,6 +151,50 @@ def some_text(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text
+
+
+def absolute_path(text: str) -> str:
+    """A path in the container."""
+    if not text.startswith("/") or ".." in text.split("/"):
+        raise ValueError(f"'{text}' is not an absolute path in the container")
+    return text
+
+
+def model_name(text: str) -> str:
+    """A name that stands in an address (`/v2/models/NAME`) as it is."""
+    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+        raise ValueError(f"'{text}' is not a name for a model: letters, digits, '.', '_' and '-'")
+    return text
+
+
+def model_source(text: str) -> str:
+    """Where a model is downloaded from, without credentials: every owner of the image could read them."""
+    if not re.fullmatch(r"(?:https?|s3|gs)://[^/\s]+/?\S*|file:/\S+", text):
+        raise ValueError(f"'{text}' is not an address that starts with http://, https://, s3://, gs:// or file:")
+    if "@" in text.partition("://")[2].partition("/")[0] or re.search(r"[?&](?:X-Amz-Signature|sig|token|Signature)=", text):
+        raise ValueError("an address in a file of the project must not hold credentials; the container's environment has them")
+    return text
+
+
+def not_negative(value: float) -> float:
+    """0 or more."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{value} must be 0 or more")
+    return value
+
+
+def positive(value: float) -> float:
+    """More than 0."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{value} must be over 0")
+    return value
+
+
+def at_least_one(value: int) -> int:
+    """A count of something that there must be."""
+    if value < 1:
+        raise ValueError(f"{value} must be 1 or more")
+    return value
 
 
 def split_command(value: object) -> tuple[str, ...]:

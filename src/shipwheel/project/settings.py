@@ -11,7 +11,7 @@ import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from shipwheel.errors import ConfigError, Problem
 from shipwheel.oci.blob import Platform
@@ -62,6 +62,80 @@ class RunSettings:
     """Network to join, such as host or none, or one that the engine knows by this name."""
 
 
+Check = Literal["strict", "warn", "off"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeSettings:
+    """How the runtime serves the project's model. Variables of the container come first: the same names in capitals, with
+    SHIPWHEEL_ before them, - as _."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    name: Annotated[str, Rule(rules.model_name)] | None = None
+    """The model's name in addresses and metrics. Default: the bundle's, or the file's."""
+
+    delivery: Literal["bake", "download", "mount"] = "bake"
+    """How the model gets to the service: bake (a layer of the image), download (from `source`, at start), mount (it appears
+    at `mount`). The lock pins its hashes in all three."""
+
+    source: Annotated[str, Rule(rules.model_source)] | None = None
+    """Where `delivery = "download"` finds the model: the folder of a bundle, or a model file, at an http(s)://, s3://, gs:// or
+    file: address. Credentials come from the container's environment."""
+
+    mount: Annotated[str, Rule(rules.absolute_path)] = "/mnt/models"
+    """Where `delivery = "mount"` finds the model in the container: the folder of a bundle, or the folder of the model file."""
+
+    environment: Literal["auto", "strict", "warn", "off"] = "auto"
+    """Packages that differ from training: strict (any refuses), warn, off; auto: warn where golden answers decide, else a
+    difference in the first two numbers of a version refuses."""
+
+    packages: Mapping[str, Check] = field(default_factory=dict)
+    """The same for single packages, python, machine or bits, such as { pandas = "strict" }."""
+
+    golden: Check = "strict"
+    """Golden answers that come out otherwise: strict (never ready), warn, off (not compared)."""
+
+    allow_pickle: bool = False
+    """Load a pickle that neither a bundle nor the lock vouches for."""
+
+    allow_globals: tuple[Annotated[str, Rule(rules.some_text)], ...] = ()
+    """More names that a pickle may use, such as mypackage.features.Scaler or mypackage.*"""
+
+    workers: Annotated[int, Rule(rules.not_negative)] = 0
+    """Processes, each with the model. 0: one a GPU, else one."""
+
+    threads: Annotated[int, Rule(rules.not_negative)] = 0
+    """Threads of numeric libraries in each worker. 0: the CPU limit of the container, divided by the workers."""
+
+    max_batch_size: Annotated[int, Rule(rules.at_least_one)] = 256
+    """Rows that one call of the model gets at most. 1: requests are never joined."""
+
+    max_batch_delay_ms: Annotated[float, Rule(rules.not_negative)] = 0.0
+    """How long a request waits for others, in milliseconds. 0: whatever is queued goes together, nothing waits."""
+
+    max_queue_size: Annotated[int, Rule(rules.at_least_one)] = 512
+    """Requests that wait; one more is answered with 429."""
+
+    max_concurrency: Annotated[int, Rule(rules.at_least_one)] = 1
+    """Calls of the model at the same time, in each worker."""
+
+    request_timeout_s: Annotated[float, Rule(rules.positive)] = 60.0
+    """Seconds after which a request is answered with 504."""
+
+    graceful_timeout_s: Annotated[float, Rule(rules.not_negative)] = 30.0
+    """Seconds that running requests may take to end after SIGTERM."""
+
+    drain_delay_s: Annotated[float, Rule(rules.not_negative)] = 0.5
+    """Seconds in which requests are still taken after SIGTERM, not ready, so that load balancers can notice."""
+
+    max_payload_size: Annotated[str, Rule(rules.size_text)] = "64m"
+    """Size of a request, such as 64m; a larger one is answered with 413."""
+
+    access_log: bool = False
+    """A log line for every request, not only for those that fail."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Settings of Shipwheel; every one has a default or is found in the project."""
@@ -110,7 +184,8 @@ class Settings:
     """Files to leave out of the image; patterns as in .gitignore."""
 
     model: Annotated[str, Rule(rules.relative_path)] | None = None
-    """File or folder of the model, below the project's folder; it is part of the image even where git ignores it."""
+    """File or folder of the model, below the project's folder; it is part of the image even where git ignores it. For the
+    runtime also a class, as MODULE:CLASS. Default for the runtime: the bundle, or the one model file, that the folder holds."""
 
     platforms: tuple[Annotated[Platform, PLATFORM], ...] = ()
     """Platforms to lock and build for, such as linux/amd64 and linux/arm64. Default: this machine's."""
@@ -123,6 +198,9 @@ class Settings:
 
     run: RunSettings = field(default_factory=RunSettings)
     """How `shipwheel run` starts the container."""
+
+    serve: ServeSettings | None = None
+    """How the runtime serves the model; where this table is, it does, whatever else but `command` the folder could run."""
 
 
 def parse_settings(text: str, file: str) -> Settings:
@@ -203,12 +281,12 @@ def _message(error: Mapping[str, Any], location: KeyPath) -> str:
 
 
 def _unknown(location: KeyPath) -> str:
-    owner = RunSettings if location[0] == "run" else Settings
+    owner = {"run": RunSettings, "serve": ServeSettings}.get(str(location[0]), Settings) if len(location) > 1 else Settings
     near = difflib.get_close_matches(str(location[-1]), known_keys(owner), n=1, cutoff=0.5)
     return f"unknown key; did you mean '{near[0]}'?" if near else "unknown key"
 
 
-def known_keys(owner: type[Settings] | type[RunSettings] = Settings) -> list[str]:
+def known_keys(owner: type[Settings | RunSettings | ServeSettings] = Settings) -> list[str]:
     """The keys as they are written in TOML."""
     return [_kebab(item.name) for item in fields(owner)]
 
