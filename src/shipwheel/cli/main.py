@@ -19,6 +19,7 @@ VERBS = {
     "lock": "Choose exact versions and write shipwheel.lock.",
     "build": "Make an image of a project.",
     "run": "Run a project or an image.",
+    "serve": "Serve a model on this machine, without a container.",
     "ps": "List containers that Shipwheel started.",
     "logs": "Print what a container wrote.",
     "exec": "Run a command inside a container.",

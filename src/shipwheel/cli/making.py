@@ -17,6 +17,7 @@ from shipwheel.oci.image import Image, Index, compose_index
 from shipwheel.oci.reference import Reference
 from shipwheel.plan import Plan
 from shipwheel.project import Project, load_project
+from shipwheel.project.served import delivery_of
 from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.verify import Verdict, Verifier, serves
 
@@ -71,8 +72,7 @@ def _verdicts(context: Context, project: Project, name: str, images: Iterable[Im
     from shipwheel.cli.engines import surroundings
 
     verifier = Verifier(where=surroundings(context), machine=this_machine(), say=context.say)
-    delivery = getattr(getattr(project.settings, "serve", None), "delivery", "bake")
-    yield from (verifier.verify(image, name, delivery) for image in served)
+    yield from (verifier.verify(image, name, delivery_of(project.settings)) for image in served)
 
 
 def _lock(context: Context, project: Project, platforms: tuple[Platform, ...]) -> Lock:

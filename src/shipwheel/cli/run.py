@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ from shipwheel.verify import serves
 
 if TYPE_CHECKING:
     from shipwheel.oci.image import Image
+    from shipwheel.project import Project
 
 LOOPBACK = "127.0.0.1"
 """Where an image's own port is published when no -p is given: for this machine only."""
@@ -95,7 +97,8 @@ def ensure_image(context: Context, target: str, *, verify: bool = True) -> tuple
         context.say(f"built {made.name}  {made.image.manifest.digest}  {made.seconds:.2f} s")
         for verdict in made.verdicts:
             context.say(str(verdict), style=None if verdict.state == "passed" else "yellow")
-        return made.name, _below(made.project.root, made.project.settings.run)
+        settings = _below(made.project.root, made.project.settings.run)
+        return made.name, replace(settings, volumes=(*settings.volumes, *_mounted_model(made.project, settings)))
     name = local_name(target)
     if name not in context.store.names():
         raise UsageError(f"there is no image '{name}'", hint="'shipwheel images' lists them; a project needs its folder")
@@ -108,17 +111,32 @@ def _below(root: Path, settings: RunSettings) -> RunSettings:
     return replace(settings, volumes=tuple(str(_at(root, volume) if volume.is_path else volume) for volume in volumes))
 
 
+def _mounted_model(project: Project, settings: RunSettings) -> Iterator[str]:
+    """The project's own model, read-only, for a service that wants it mounted and gets it from nowhere else."""
+    served, serve = project.served, project.settings.serve
+    if served is None or serve is None or serve.delivery != "mount" or not served.files:
+        return
+    if serve.mount not in _targets(settings.volumes):
+        yield str(Volume(source=str(project.root / served.folder), target=serve.mount, read_only=True))
+
+
+def _targets(volumes: Iterable[str]) -> frozenset[str]:
+    return frozenset(Volume.parse(text).target for text in volumes)
+
+
 def _at(root: Path, volume: Volume) -> Volume:
     return replace(volume, source=str(root / Path(volume.source).expanduser()))
 
 
 def _with_settings(flags: dict[str, Any], settings: RunSettings) -> dict[str, Any]:
     """The flags, and where one is not given what the project says."""
+    given = _targets(flags["volume"])
+    volumes = [text for text in settings.volumes if Volume.parse(text).target not in given]
     return {
         **flags,
         "publish": flags["publish"] or settings.ports,
         "env": (*(f"{key}={value}" for key, value in settings.env.items()), *flags["env"]),
-        "volume": (*settings.volumes, *flags["volume"]),
+        "volume": (*volumes, *flags["volume"]),
         "shm_size": flags["shm_size"] or settings.shm_size,
         "memory": flags["memory"] or settings.memory,
         "cpus": flags["cpus"] or settings.cpus,

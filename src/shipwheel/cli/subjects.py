@@ -1,0 +1,257 @@
+"""What `shipwheel serve` is asked to serve: a project, a bundle, a model file or a class, and where its packages come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shipwheel.build import Workshop
+from shipwheel.cli.context import Context
+from shipwheel.cli.workshop import open_workshop, this_machine
+from shipwheel.environments import Environments
+from shipwheel.errors import ConfigError, LockError, ProjectError, UsageError
+from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock, write_lock
+from shipwheel.plan import Plan
+from shipwheel.project import Project, load_project
+from shipwheel.project.served import BUNDLE_FILE
+from shipwheel.resolve.fingerprint import fingerprint
+from shipwheel.runtime import runtime_wheel, sources
+
+if TYPE_CHECKING:
+    from shipwheel.supply import Supplier
+
+_EXTRAS = {"skops": "skops", "safetensors": "safetensors", "onnx": "onnx"}
+"""The runtime's extra for a format."""
+
+_MARKS = (
+    "requirements.txt", "pyproject.toml", "shipwheel.toml", "shipwheel.lock", "uv.lock", "pylock.toml", "poetry.lock",
+    "Pipfile.lock", "environment.yml", "environment.yaml", "setup.py",
+)  # fmt: skip
+"""One of these makes a folder a project."""
+
+_FORMATS = "scikit-learn, xgboost, lightgbm, catboost, torch, ONNX, or a class of your own as MODULE:CLASS"
+_CLASS = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is served: in which folder, which model there (empty: the settings say), and how its interpreter comes about.
+
+    `settings` are the runtime's, by their names; `env` are variables and `python_path` folders of the project.
+    """
+
+    root: Path
+    model: str
+    install: Callable[[], Path]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[Path, ...] = ()
+
+
+def find_subject(context: Context, target: str) -> Subject:
+    """What `target` names.
+
+    Raises:
+        UsageError: nothing that can be served.
+        ConfigError, ProjectError: a project with mistakes, or one that serves no model.
+    """
+    path = Path(target).absolute()
+    if path.is_dir() and not _is_bundle(path):
+        project = load_project(path)
+        if project.served is None:
+            hint = "name its model: 'shipwheel serve FILE', or model in [tool.shipwheel]; 'shipwheel run' runs it as it is"
+            raise UsageError(f"'{target}' runs {shlex.join(project.command)}, not the runtime", hint=hint)
+        return _project(context, project)
+    if path.exists():
+        return _model(context, path)
+    if _CLASS.fullmatch(target):
+        return _class(context, target)
+    raise UsageError(f"'{target}' does not exist", hint="give a project's folder, a bundle, a model file or MODULE:CLASS")
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether it is one and not a project around one, which has requirements of its own."""
+    if not (folder / BUNDLE_FILE).is_file():
+        return False
+    project = _around(folder)
+    return project is None or project.requirements.kind in ("none", "bundle")
+
+
+def _around(folder: Path) -> Project | None:
+    """The project in a folder, if there is a whole one; a folder without any of its files is not looked through."""
+    if not any((folder / name).is_file() for name in _MARKS):
+        return None
+    try:
+        return load_project(folder)
+    except (ProjectError, ConfigError):
+        return None
+
+
+def _project(context: Context, project: Project) -> Subject:
+    served = project.served
+    assert served
+    return _within(project, served.model, partial(_locked, context, project))
+
+
+def _within(project: Project, model: str, install: Callable[[], Path]) -> Subject:
+    return Subject(
+        root=project.root,
+        model=model,
+        install=install,
+        settings={},
+        env=project.env,
+        python_path=tuple(project.root / each for each in (".", *project.python_path)),
+    )
+
+
+def _model(context: Context, path: Path) -> Subject:
+    """A bundle or model file: of the project that serves it, else with the packages that it names itself."""
+    for folder in (path.parent, path.parent.parent):
+        project = _around(folder)
+        if project and project.served and (project.root / project.served.model) == path:
+            return _project(context, project)
+    told = _inspected(path)
+    versions: Mapping[str, str] = told["versions"]
+    lines = [f"{name}=={versions[name]}" if name in versions else name for name in told["packages"]]
+    needs = Needs(python=_python_of(path), lines=tuple(lines), extra=_EXTRAS.get(str(told["format"]), ""))
+    return _beside(context, path.parent, path.name, needs)
+
+
+def _class(context: Context, name: str) -> Subject:
+    """A class of the project in the current folder."""
+    return _beside(context, Path().absolute(), name, Needs())
+
+
+def _beside(context: Context, root: Path, model: str, needs: Needs) -> Subject:
+    """A model in the folder of a project that serves another, or none: with its requirements, where those are a file."""
+    project = _around(root)
+    if project is None or project.requirements.kind not in ("requirements", "pyproject"):
+        return Subject(root=root, model=model, install=partial(_named, context, needs))
+    file = str(project.requirements.files[0])
+    needs = replace(needs, python=project.python, lines=(), files=(file,), fingerprint=project.requirements.fingerprint)
+    return _within(project, model, partial(_named, context, needs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What to install besides the runtime, for Python `python` (3.11; empty: ours).
+
+    `lines` are requirements, `files` requirements files or pyproject.toml, of which `fingerprint` is a hash.
+    """
+
+    python: str = ""
+    lines: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    fingerprint: str = ""
+    extra: str = ""
+
+
+def _named(context: Context, needs: Needs) -> Path:
+    """An environment with the runtime and what is named."""
+    environments, wheel = Environments(home=context.home, env=context.env), runtime_wheel()
+    python = needs.python or f"{sys.version_info.major}.{sys.version_info.minor}"
+    extra = f"[{needs.extra}]" if needs.extra else ""
+    lines = [*needs.lines, f"{wheel.name}{extra}=={wheel.version}"]
+
+    def fill(interpreter: Path) -> None:
+        context.say(f"installing {', '.join([*needs.files, *lines])}, for Python {python}")
+        with tempfile.TemporaryDirectory(prefix="shipwheel-wheel-") as folder:
+            wheel.write(Path(folder))
+            flags = ["--find-links", folder, *(word for file in needs.files for word in ("--requirements", file))]
+            environments.install(interpreter, [*flags, *lines], "the model's packages cannot be installed here")
+
+    return environments.ensure(python, [*sorted(lines), needs.fingerprint, wheel.sha256], fill)
+
+
+def _inspected(path: Path) -> Mapping[str, Any]:
+    """Format, versions and packages of a model file or bundle, read by the runtime without executing any of it.
+
+    Raises:
+        UsageError: it is no model that is known.
+    """
+    env = {"PYTHONPATH": str(sources()), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "shipwheel_serve.pickles", str(path)]
+    done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    with suppress(ValueError):
+        told: Mapping[str, Any] = json.loads(done.stdout)
+        if "error" not in told:
+            return told
+        raise UsageError(f"'{path.name}' is no model that is known: {told['error']}", hint=_FORMATS)
+    raise UsageError(f"'{path.name}' cannot be read: {done.stderr.strip().rpartition(chr(10))[2]}", hint=_FORMATS)
+
+
+def _python_of(path: Path) -> str:
+    """The minor version of Python in a bundle's environment; empty where nothing says."""
+    if not path.is_dir():
+        return ""
+    python = str(json.loads((path / BUNDLE_FILE).read_text("utf-8")).get("environment", {}).get("python") or "")
+    return ".".join(python.split(".")[:2])
+
+
+def _locked(context: Context, project: Project) -> Path:
+    """An environment with the locked wheels of this machine's platform, those built from source included."""
+    with ExitStack() as stack:
+        shop = stack.enter_context(open_workshop(context, project))
+        plan = Plan(project=project, platform=this_machine())
+        lock = _lock(context, project) or _resolved(context, plan, shop)
+        locked = lock.of(plan.platform)
+        if sys.platform != "linux":  # the versions of the lock, in files for this system
+            lines = [f"{each.name}=={each.version}" for each in locked.wheels if each.name != runtime_wheel().name]
+            return _named(context, Needs(python=lock.python, lines=tuple(lines)))
+        built = {path.name: path for _, path in _supplier(lock, plan, shop).built(plan)} if locked.built else {}
+
+        def fill(interpreter: Path) -> None:
+            context.say(f"installing {len(locked.wheels) + len(built)} packages, for Python {lock.python}")
+            files = {**_supplier(lock, plan, shop).wheels(), **built}
+            environments.install_files(interpreter, files)
+
+        environments = Environments(home=context.home, env=context.env)
+        contents = [*(each.sha256 for each in locked.wheels), *sorted(map(str, built.values()))]
+        return environments.ensure(lock.python, contents, fill)
+
+
+def _lock(context: Context, project: Project) -> Lock | None:
+    """The project's lock, where it is fresh and has this machine's platform."""
+    path = project.root / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        lock = read_lock(path)
+        check_fresh(lock, fingerprint(project))
+        lock.of(this_machine())
+    except LockError as error:
+        context.say(f"{error.message}: serving with what the requirements ask for", style="yellow")
+        return None
+    return lock
+
+
+def _resolved(context: Context, plan: Plan, shop: Workshop) -> Lock:
+    """What the requirements come to on this machine, remembered until they change."""
+    path = context.home / "environments" / f"{fingerprint(plan.project)[:32]}-{runtime_wheel().sha256[:8]}.lock"
+    if path.exists():
+        with suppress(LockError):
+            return read_lock(path)
+    from shipwheel.resolve.project import lock_wheels
+
+    context.say("choosing versions, as there is no lock")
+    lock = lock_wheels(plan.project, plan.platform, shop.reach())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_lock(path, lock)
+    return lock
+
+
+def _supplier(lock: Lock, plan: Plan, shop: Workshop) -> Supplier:
+    from shipwheel.supply import Supplier
+
+    return Supplier(lock=lock, platform=plan.platform, reach=shop.reach(), home=shop.home, progress=shop.progress)
