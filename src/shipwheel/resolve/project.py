@@ -44,7 +44,7 @@ def lock_project(
     """Choose exact files for every platform; what `previous` has stays where it fits and `upgrade` does not move it.
 
     Raises:
-        ProjectError: a base that cannot be composed.
+        ProjectError: a base that cannot be composed, or a model that cannot be pinned.
         ResolveError: no versions, wheels or packages that fit, or an index that cannot be trusted.
         NetworkError: an index that cannot be reached.
     """
@@ -54,7 +54,10 @@ def lock_project(
     with ThreadPoolExecutor() as pool:
         loading = {name: pool.submit(load_index, source, suite, name) for name in architectures}
         kept = {each.platform: each for each in previous.platforms} if previous else {}
-        choosing = [pool.submit(_wheels, project, each, reach, kept.get(each), upgrade) for each in platforms]
+        model = lock_model(project, reach.client)
+        stay = Staying(upgrade=upgrade, trained=_trained(model, previous))
+        served = model.served if model else None
+        choosing = [pool.submit(_wheels, project, served, each, reach, replace(stay, previous=kept.get(each))) for each in platforms]
         indexes = {name: future.result() for name, future in loading.items()}
         wheels = [future.result() for future in choosing]
     locked = [
@@ -69,7 +72,40 @@ def lock_project(
         dates=indexes[platforms[0].architecture].dates,
         platforms=tuple(sorted(locked, key=lambda each: each.platform)),
         interpreters={name: resolve_debs(indexes[name], interpreter, follow=False) for name in BUILDERS},
+        model=model.files if model else (),
     )
+
+
+def lock_wheels(project: Project, platform: Platform, reach: Reach) -> Lock:
+    """A lock of the Python packages alone, for one platform: what a served model needs outside of an image.
+
+    Raises:
+        ResolveError: no versions or wheels that fit, or an index that cannot be trusted.
+        NetworkError: an index that cannot be reached.
+    """
+    served = project.served
+    stay = Staying(trained=served.trained.packages if served else {})
+    wheels, built = _wheels(project, served, platform, reach, stay)
+    locked = PlatformLock(platform=platform, wheels=wheels, built=built)
+    return Lock(fingerprint=fingerprint(project), python=project.python, suite=_suite(project), platforms=(locked,))
+
+
+def _trained(model: LockedModel | None, previous: Lock | None) -> Trained:
+    """The versions to prefer: those of training, before those of a lock that was made for another model."""
+    packages = model.served.trained.packages if model else {}
+    return packages
+
+
+def lock_wheels(project: Project, platform: Platform, reach: Reach) -> Lock:
+    """Choose the Python packages for one platform and nothing of an image's base: for an environment on this machine.
+
+    Raises:
+        ResolveError: no versions or wheels that fit.
+        NetworkError: an index that cannot be reached.
+    """
+    wheels, built = _wheels(project, platform, reach, None, STAY)
+    locked = PlatformLock(platform=platform, wheels=wheels, built=built)
+    return Lock(fingerprint=fingerprint(project), python=project.python, suite=_suite(project), platforms=(locked,))
 
 
 def target_for(project: Project, platform: Platform) -> Target:
@@ -87,7 +123,7 @@ def _suite(project: Project) -> str:
 
 
 def _wheels(
-    project: Project, platform: Platform, reach: Reach, previous: PlatformLock | None, upgrade: Upgrade
+    project: Project, served: Served | None, platform: Platform, reach: Reach, stay: Staying
 ) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
     request = WheelRequest(
         root=project.root,
@@ -96,8 +132,8 @@ def _wheels(
         host=reach.host,
         indexes=reach.indexes,
         env=reach.env,
-        previous=previous,
-        upgrade=upgrade,
+        stay=stay,
+        extras=runtime_extras(project, served) if served else None,
     )
     wheels, built = resolve_wheels(request, reach.client)
     if project.is_package and project.name not in {each.name for each in built}:
