@@ -61,9 +61,11 @@ collections.OrderedDict collections.defaultdict collections.Counter collections.
 _codecs.encode datetime.datetime datetime.date datetime.time datetime.timedelta datetime.timezone decimal.Decimal
 fractions.Fraction functools.partial uuid.UUID pathlib.PosixPath pathlib.PurePosixPath types.SimpleNamespace
 array.array array._array_reconstructor operator.itemgetter random.Random joblib.numpy_pickle.NumpyArrayWrapper
+numpy.random._pickle.__generator_ctor numpy.random._pickle.__bit_generator_ctor numpy.random._pickle.__randomstate_ctor
+torch.storage.UntypedStorage torch.storage.TypedStorage
 """
 SAFE = frozenset(f"builtins.{name}" for name in _PLAIN.split()) | frozenset(_VALUES.split())
-"""Names outside the libraries that build values and cannot run anything."""
+"""Names that build values and cannot run anything, though what is around them might."""
 
 _TOOLS = """
 joblib catboost.utils xgboost.testing xgboost.spark xgboost.dask lightgbm.dask statsmodels.iolib statsmodels.datasets
@@ -80,12 +82,6 @@ torch.export torch._export torch._inductor torch._dynamo torch._utils_internal
 DENIED = frozenset(_TOOLS.split())
 """Parts of the libraries that read and write files, run code or reach the network, whatever they are called with."""
 
-_EXCEPT = (
-    "joblib.numpy_pickle.NumpyArrayWrapper",
-    "torch.utils.data",
-    "torch.storage.UntypedStorage",
-    "torch.storage.TypedStorage",
-)
 _RUNNERS = ("eval", "exec", "compile", "getattr", "setattr", "query", "open", "system", "popen", "Popen", "load", "loads")
 _TORCH_LEGACY = 0x1950A86A20F9469CFC6C  # the first of several pickles of a file written before torch 1.6
 _OPENERS = (
@@ -247,7 +243,7 @@ def _permitted(name: str, allowed: tuple[str, ...], own: tuple[str, ...]) -> boo
     top, *rest = name.split(".")
     if any(part in sys.stdlib_module_names and part not in _ORDINARY for part in rest):
         return False  # sklearn.x.os.system: by way of a module that the library happens to import
-    if top in own or _below(name, _EXCEPT):
+    if top in own:
         return True
     return top in DISTRIBUTIONS and rest[-1] not in _RUNNERS and not _below(name, DENIED)
 
@@ -290,7 +286,8 @@ def inspect(path: Path) -> dict[str, Any]:
         return _about("torch", "safetensors", {}, ("torch", "safetensors"))
     if path.suffix == ".onnx":
         return _about("onnx", "onnx", _onnx(head), ("onnxruntime", "numpy"))
-    return _inspect_pickle(path, "pickle")
+    packed = head[:1] == b"\x78" or any(head.startswith(magic) for magic, _ in _OPENERS)
+    return _inspect_pickle(path, "joblib" if packed else "pickle")
 
 
 def _about(library: str, kind: str, versions: Mapping[str, str], packages: Iterable[str]) -> dict[str, Any]:
@@ -301,9 +298,9 @@ def _inspect_pickle(path: Path, kind: str) -> dict[str, Any]:
     reader, made = _read(path)
     top = getattr(made, "path", "").split(".")[0]
     library = DISTRIBUTIONS[top] if top in LIBRARIES else "torch" if kind == "torch" else "python"
-    tops = {name.split(".")[0] for name in reader.names} | ({"torch"} if kind == "torch" else set())
     if kind == "pickle" and any(name.startswith("joblib.") for name in reader.names):
         kind = "joblib"
+    tops = {name.split(".")[0] for name in reader.names} | ({kind} if kind in DISTRIBUTIONS else set())
     return _about(library, kind, reader.versions, (DISTRIBUTIONS[each] for each in tops if each in DISTRIBUTIONS))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from shipwheel_serve import pickles
+from shipwheel_serve import environment, pickles, values
 from shipwheel_serve.errors import ModelError
 from shipwheel_serve.formats import python, scikit, tensors, trees
 from shipwheel_serve.formats.loaded import Ask, Loaded, Write
@@ -202,15 +202,14 @@ def heard() -> Iterator[list[str]]:
 
 
 def with_warnings(model: Model, said: list[str], settings: Settings) -> Model:
-    """`model` with what was heard; under a strict environment that refuses it.
+    """`model` with what was heard; under a strict environment that refuses it, unless the environment itself does.
 
     Raises:
         ModelError: the warnings.
     """
-    if said and settings.environment == "strict":
-        raise ModelError(
-            f"the model's library warns while it loads: {'; '.join(said)}", hint="environment = strict makes it an error"
-        )
+    if said and settings.environment == "strict" and not environment.compare(model.trained, settings, has_golden=False)[1]:
+        hint = "environment = strict makes an error of it"
+        raise ModelError(f"the model's library warns while it loads: {'; '.join(said)}", hint=hint)
     return replace(model, warnings=tuple(said))
 
 
@@ -226,18 +225,9 @@ def sha256(path: Path) -> str:
 def _outputs(predict: Predict, schema: Schema) -> tuple[Field, ...]:
     """Learnt from one row of zeros and empty texts; none if the model does not take that."""
     try:
-        zeros = {each.name: _zeros(each) for each in schema.inputs}
+        zeros = {each.name: values.zeros(each) for each in schema.inputs}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return describe(predict(zeros))[1]
     except Exception:  # noqa: BLE001 - it is only a guess at a row that the model takes
         return ()
-
-
-def _zeros(field: Field) -> np.ndarray:
-    if field.shape is None:
-        raise ValueError("any shape")
-    shape = tuple(1 if size < 0 else size for size in field.shape)
-    if field.held.kind == "O":
-        return np.full(shape, (field.categories or ("",))[0], object)
-    return np.zeros(shape, field.held)

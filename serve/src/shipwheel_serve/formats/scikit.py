@@ -43,11 +43,11 @@ def read_skops(path: Path, _table: Mapping[str, Any], trust: Trust) -> Loaded:
     return live(skops.io.load(path, trusted=types), "scikit-learn", "skops")
 
 
-def read_pickle(path: Path, _table: Mapping[str, Any], trust: Trust) -> Loaded:
+def read_pickle(path: Path, table: Mapping[str, Any], trust: Trust) -> Loaded:
     """A pickle, of joblib too; what it holds says which library it is."""
     from shipwheel_serve import formats
 
-    return formats.live(trust.unpickle(path), "pickle")
+    return formats.live(trust.unpickle(path), table["format"])
 
 
 def _skops(model: Any, folder: Path) -> Mapping[str, Any]:
@@ -69,14 +69,15 @@ def _features(model: Any, library: str) -> Ask | None:
         return getattr(model, "features", None) if callable(getattr(model, "features", None)) else None
     if len(getattr(model, "steps", ())) < 2:
         return None
-    head = model[:-1]
 
     def features(value: Any) -> Any:
-        made = head.transform(value)
+        made = value
+        for _, step in model.steps[:-1]:  # a step without transform is passthrough, or only for training
+            made = step.transform(made) if hasattr(step, "transform") else made
         if hasattr(made, "columns") or getattr(made, "ndim", 0) != 2:
             return made
         try:
-            names = [str(name) for name in head.get_feature_names_out()]
+            names = [str(name) for name in model[:-1].get_feature_names_out()]
         except Exception:  # noqa: BLE001 - names are only nicer; steps that have none fail in many ways
             names = [f"feature {index}" for index in range(made.shape[1])]
         made = made.toarray() if hasattr(made, "toarray") else made
