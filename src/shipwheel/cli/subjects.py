@@ -8,28 +8,19 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from shipwheel.build import Workshop
 from shipwheel.cli.context import Context
-from shipwheel.cli.workshop import open_workshop, this_machine
-from shipwheel.environments import Environments
-from shipwheel.errors import ConfigError, LockError, ProjectError, UsageError
-from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock, write_lock
-from shipwheel.plan import Plan
+from shipwheel.cli.installing import Needs, install_locked, install_named
+from shipwheel.errors import ConfigError, ProjectError, UsageError
 from shipwheel.project import Project, load_project
 from shipwheel.project.served import BUNDLE_FILE
-from shipwheel.resolve.fingerprint import fingerprint
-from shipwheel.runtime import runtime_wheel, sources
-
-if TYPE_CHECKING:
-    from shipwheel.supply import Supplier
+from shipwheel.runtime import sources
 
 _EXTRAS = {"skops": "skops", "safetensors": "safetensors", "onnx": "onnx"}
 """The runtime's extra for a format."""
@@ -101,7 +92,7 @@ def _around(folder: Path) -> Project | None:
 def _project(context: Context, project: Project) -> Subject:
     served = project.served
     assert served
-    return _within(project, served.model, partial(_locked, context, project))
+    return _within(project, served.model, partial(install_locked, context, project))
 
 
 def _within(project: Project, model: str, install: Callable[[], Path]) -> Subject:
@@ -123,7 +114,7 @@ def _model(context: Context, path: Path) -> Subject:
             return _project(context, project)
     told = _inspected(path)
     versions: Mapping[str, str] = told["versions"]
-    lines = [f"{name}=={versions[name]}" if name in versions else name for name in told["packages"]]
+    lines = [f"{name}=={_public(versions[name])}" if name in versions else name for name in told["packages"]]
     needs = Needs(python=_python_of(path), lines=tuple(lines), extra=_EXTRAS.get(str(told["format"]), ""))
     return _beside(context, path.parent, path.name, needs)
 
@@ -137,41 +128,10 @@ def _beside(context: Context, root: Path, model: str, needs: Needs) -> Subject:
     """A model in the folder of a project that serves another, or none: with its requirements, where those are a file."""
     project = _around(root)
     if project is None or project.requirements.kind not in ("requirements", "pyproject"):
-        return Subject(root=root, model=model, install=partial(_named, context, needs))
+        return Subject(root=root, model=model, install=partial(install_named, context, needs))
     file = str(project.requirements.files[0])
     needs = replace(needs, python=project.python, lines=(), files=(file,), fingerprint=project.requirements.fingerprint)
-    return _within(project, model, partial(_named, context, needs))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What to install besides the runtime, for Python `python` (3.11; empty: ours).
-
-    `lines` are requirements, `files` requirements files or pyproject.toml, of which `fingerprint` is a hash.
-    """
-
-    python: str = ""
-    lines: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    fingerprint: str = ""
-    extra: str = ""
-
-
-def _named(context: Context, needs: Needs) -> Path:
-    """An environment with the runtime and what is named."""
-    environments, wheel = Environments(home=context.home, env=context.env), runtime_wheel()
-    python = needs.python or f"{sys.version_info.major}.{sys.version_info.minor}"
-    extra = f"[{needs.extra}]" if needs.extra else ""
-    lines = [*needs.lines, f"{wheel.name}{extra}=={wheel.version}"]
-
-    def fill(interpreter: Path) -> None:
-        context.say(f"installing {', '.join([*needs.files, *lines])}, for Python {python}")
-        with tempfile.TemporaryDirectory(prefix="shipwheel-wheel-") as folder:
-            wheel.write(Path(folder))
-            flags = ["--find-links", folder, *(word for file in needs.files for word in ("--requirements", file))]
-            environments.install(interpreter, [*flags, *lines], "the model's packages cannot be installed here")
-
-    return environments.ensure(python, [*sorted(lines), needs.fingerprint, wheel.sha256], fill)
+    return _within(project, model, partial(install_named, context, needs))
 
 
 def _inspected(path: Path) -> Mapping[str, Any]:
@@ -191,67 +151,14 @@ def _inspected(path: Path) -> Mapping[str, Any]:
     raise UsageError(f"'{path.name}' cannot be read: {done.stderr.strip().rpartition(chr(10))[2]}", hint=_FORMATS)
 
 
+def _public(version: str) -> str:
+    """Without what marks a build of somebody's own (2.4.0+cpu), which no index has."""
+    return version.partition("+")[0]
+
+
 def _python_of(path: Path) -> str:
     """The minor version of Python in a bundle's environment; empty where nothing says."""
     if not path.is_dir():
         return ""
     python = str(json.loads((path / BUNDLE_FILE).read_text("utf-8")).get("environment", {}).get("python") or "")
     return ".".join(python.split(".")[:2])
-
-
-def _locked(context: Context, project: Project) -> Path:
-    """An environment with the locked wheels of this machine's platform, those built from source included."""
-    with ExitStack() as stack:
-        shop = stack.enter_context(open_workshop(context, project))
-        plan = Plan(project=project, platform=this_machine())
-        lock = _lock(context, project) or _resolved(context, plan, shop)
-        locked = lock.of(plan.platform)
-        if sys.platform != "linux":  # the versions of the lock, in files for this system
-            lines = [f"{each.name}=={each.version}" for each in locked.wheels if each.name != runtime_wheel().name]
-            return _named(context, Needs(python=lock.python, lines=tuple(lines)))
-        built = {path.name: path for _, path in _supplier(lock, plan, shop).built(plan)} if locked.built else {}
-
-        def fill(interpreter: Path) -> None:
-            context.say(f"installing {len(locked.wheels) + len(built)} packages, for Python {lock.python}")
-            files = {**_supplier(lock, plan, shop).wheels(), **built}
-            environments.install_files(interpreter, files)
-
-        environments = Environments(home=context.home, env=context.env)
-        contents = [*(each.sha256 for each in locked.wheels), *sorted(map(str, built.values()))]
-        return environments.ensure(lock.python, contents, fill)
-
-
-def _lock(context: Context, project: Project) -> Lock | None:
-    """The project's lock, where it is fresh and has this machine's platform."""
-    path = project.root / FILE_NAME
-    if not path.exists():
-        return None
-    try:
-        lock = read_lock(path)
-        check_fresh(lock, fingerprint(project))
-        lock.of(this_machine())
-    except LockError as error:
-        context.say(f"{error.message}: serving with what the requirements ask for", style="yellow")
-        return None
-    return lock
-
-
-def _resolved(context: Context, plan: Plan, shop: Workshop) -> Lock:
-    """What the requirements come to on this machine, remembered until they change."""
-    path = context.home / "environments" / f"{fingerprint(plan.project)[:32]}-{runtime_wheel().sha256[:8]}.lock"
-    if path.exists():
-        with suppress(LockError):
-            return read_lock(path)
-    from shipwheel.resolve.project import lock_wheels
-
-    context.say("choosing versions, as there is no lock")
-    lock = lock_wheels(plan.project, plan.platform, shop.reach())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_lock(path, lock)
-    return lock
-
-
-def _supplier(lock: Lock, plan: Plan, shop: Workshop) -> Supplier:
-    from shipwheel.supply import Supplier
-
-    return Supplier(lock=lock, platform=plan.platform, reach=shop.reach(), home=shop.home, progress=shop.progress)
