@@ -13,7 +13,7 @@ setup: .venv/.ready
 	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or later is needed" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --editable ./serve
-	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --group dev
+	VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --compile-bytecode --group dev
 	@touch $@
 
 demo: setup

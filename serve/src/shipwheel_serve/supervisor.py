@@ -51,7 +51,7 @@ class Supervisor:
         self._gpus = limits.gpu_ids(env)
         self._board = Board(count)
         self._workers = [_Worker(slot) for slot in range(count)]
-        self._metrics = _Counters(env, count)
+        self._metrics = _metrics_folder(env, count)
         self._signals: list[int] = []
         self._ending = 0.0
 
@@ -114,7 +114,7 @@ class Supervisor:
             from shipwheel_serve.metrics import Metrics
             from shipwheel_serve.worker import Seat, run
 
-            metrics = Metrics(slot=worker.slot, multiprocess_dir=self._metrics.folder)
+            metrics = Metrics(worker.slot, self._metrics)
             run(self._settings, self._board, Seat(slot=worker.slot, listener=listener, parent=parent, metrics=metrics))
         except BaseException as error:  # noqa: BLE001 - the child must never return into the supervisor's loop
             logs.log("error", "a worker failed", error)
@@ -137,7 +137,6 @@ class Supervisor:
     def _ended(self, worker: _Worker, status: int) -> None:
         worker.pid = 0
         self._board.clear(worker.slot)
-        self._metrics.forget(worker.slot)
         if self._ending:
             return
         now = time.monotonic()
@@ -165,22 +164,16 @@ class Supervisor:
                     os.kill(worker.pid, number)
 
 
-class _Counters:
-    """The folder in which several workers' metrics meet; of one worker there is none, and nothing is imported for it."""
-
-    def __init__(self, env: Mapping[str, str], workers: int) -> None:
-        self.folder: Path | None = None
-        if workers > 1 or env.get("PROMETHEUS_MULTIPROC_DIR"):
-            from shipwheel_serve import metrics
-
-            self.folder = metrics.folder(env, workers, Path(tempfile.mkdtemp(prefix="shipwheel-metrics-")))
-
-    def forget(self, slot: int) -> None:
-        """What a dead worker's gauges said is no longer so."""
-        if self.folder:
-            from shipwheel_serve import metrics
-
-            metrics.forget(slot, self.folder)
+def _metrics_folder(env: Mapping[str, str], workers: int) -> Path | None:
+    """An empty folder in which the workers' metrics meet; one worker alone needs none."""
+    given = env.get("PROMETHEUS_MULTIPROC_DIR")
+    if workers == 1 and not given:
+        return None
+    folder = Path(given or tempfile.mkdtemp(prefix="shipwheel-metrics-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.db"):
+        old.unlink()
+    return folder
 
 
 def _listen(settings: Settings) -> socket.socket:
