@@ -23,6 +23,7 @@ from shipwheel.oci.store import Store
 from shipwheel.plan import Plan
 from shipwheel.progress import SILENT, Progress
 from shipwheel.resolve.base import interpreter_identity
+from shipwheel.resolve.model import check_model
 
 if TYPE_CHECKING:
     from shipwheel.resolve.project import Reach
@@ -67,6 +68,7 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
     """
     supplier = partial(_supplier, plan, lock, shop)
     hash_file = Hashes(shop.home / "hashes").sha256
+    check_model(plan.project, lock, hash_file)
     local = _built_here(plan, supplier(), hash_file) if lock.of(plan.platform).built else Local()
     recipes = list_recipes(plan, lock, local, hash_file, options)
     layers = {recipe.key: layer for recipe in recipes if (layer := shop.store.layer(recipe.key))}
@@ -98,7 +100,7 @@ def list_recipes(
     recipes = (
         *base_recipes(locked.debs, lock.python, identity),
         *python.recipes((*parts, *local.parts)),
-        *project_recipes(plan, identity, hash_file),
+        *project_recipes(plan, identity, hash_file, lock.model),
     )
     return tuple(replace(recipe, single_member=options.single_member) for recipe in recipes)
 

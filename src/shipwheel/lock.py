@@ -30,7 +30,8 @@ FORMAT = 1
 class Wheel:
     """A wheel of an index, by the sha256 (hex) of its file and its size in bytes.
 
-    `source` is `index` or `find-links`: never an address, so that a lock survives mirrors and proxies.
+    `source` is `index`, `find-links`, or `shipwheel` for the runtime's, which comes with shipwheel itself: never an address,
+    so that a lock survives mirrors and proxies.
     """
 
     name: str
@@ -78,6 +79,15 @@ class Deb:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFile:
+    """A file of the model that is served; `path` is relative to its bundle, or the model file's own name."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformLock:
     """One platform's files."""
 
@@ -93,7 +103,8 @@ class Lock:
 
     `fingerprint` (hex) is of everything that decided the versions; another one makes the lock stale. `suite` is the
     Debian release of the base, `dates` each archive's index date (ISO 8601, UTC), for the snapshot archive. `interpreters`
-    holds, by Debian architecture of the machine that builds, the packages of the interpreter that compiles bytecode.
+    holds, by Debian architecture of the machine that builds, the packages of the interpreter that compiles bytecode. `model`
+    pins the files of the model that the runtime serves, wherever the service gets them.
     """
 
     fingerprint: str
@@ -102,6 +113,7 @@ class Lock:
     dates: Mapping[str, str] = field(default_factory=dict)
     platforms: tuple[PlatformLock, ...] = ()
     interpreters: Mapping[str, tuple[Deb, ...]] = field(default_factory=dict)
+    model: tuple[ModelFile, ...] = ()
 
     def of(self, platform: Platform) -> PlatformLock:
         """The files for one platform.
@@ -116,6 +128,9 @@ class Lock:
 
 
 HEADER = "# Written by 'shipwheel lock'. Do not edit: change the requirements and lock again.\n"
+SOURCES = ("index", "find-links", "shipwheel")
+"""Where a wheel can come from."""
+
 _RELOCK = "run 'shipwheel lock'"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -123,7 +138,7 @@ _INTEGRITY = re.compile(r'(?:#[^\n]*\n)*integrity = "sha256:([0-9a-f]{64})"\n')
 _KINDS = {"sdist": ("filename", "sha256", "size"), "git": ("url", "commit"), "path": ("path",)}
 """What each kind of `Built` must have."""
 
-T = TypeVar("T", Wheel, Built, Deb)
+T = TypeVar("T", Wheel, Built, Deb, ModelFile)
 
 
 def dump_lock(lock: Lock) -> str:
@@ -139,6 +154,7 @@ def _integrity(body: str) -> str:
 def _lines(lock: Lock) -> Iterator[str]:
     yield f"format = {FORMAT}"
     yield from (f"{key} = {_quote(getattr(lock, key))}" for key in ("fingerprint", "python", "suite"))
+    yield from _table("model", lock.model)
     if lock.dates:
         yield from ("", "[dates]", *(f"{_key(name)} = {_quote(date)}" for name, date in sorted(lock.dates.items())))
     for each in sorted(lock.platforms, key=lambda each: each.platform):
@@ -149,13 +165,13 @@ def _lines(lock: Lock) -> Iterator[str]:
         yield from (line for name, debs in sorted(lock.interpreters.items()) for line in _table(name, debs))
 
 
-def _table(key: str, items: Iterable[Wheel | Built | Deb]) -> Iterator[str]:
+def _table(key: str, items: Iterable[Wheel | Built | Deb | ModelFile]) -> Iterator[str]:
     lines = sorted(f"  {{ {_inline(item)} }}," for item in items)
     if lines:
         yield from (f"{_key(key)} = [", *lines, "]")
 
 
-def _inline(item: Wheel | Built | Deb) -> str:
+def _inline(item: Wheel | Built | Deb | ModelFile) -> str:
     pairs = ((each.name, getattr(item, each.name), each.default) for each in fields(item))
     return ", ".join(f"{name} = {_quote(value)}" for name, value, default in pairs if value != default)
 
@@ -235,6 +251,7 @@ class _Parser:
             dates=dates,
             platforms=tuple(self.platform(name, table) for name, table in self.mapping(data, "platforms").items()),
             interpreters={name: self.items(Deb, interpreters, name, "interpreters") for name in interpreters},
+            model=self.items(ModelFile, data, "model", ""),
         )
 
     def platform(self, name: str, table: object) -> PlatformLock:
@@ -257,7 +274,7 @@ class _Parser:
         )
 
     def items(self, kind: type[T], table: Mapping[str, Any], key: str, path: str) -> tuple[T, ...]:
-        rows, path, out, seen = table.get(key, []), f"{path}.{key}", list[T](), set[tuple[str, str]]()
+        rows, path, out, seen = table.get(key, []), f"{path}.{key}".lstrip("."), list[T](), set[tuple[str, str]]()
         if not isinstance(rows, list):
             self.problem(path, "must be an array")
             return ()
@@ -265,9 +282,10 @@ class _Parser:
             item = self.item(kind, row, f"{path}[{number}]")
             if item is None:
                 continue
-            identity = (item.name, item.architecture if isinstance(item, Deb) else "")
+            key = "path" if isinstance(item, ModelFile) else "name"
+            identity = (getattr(item, key), item.architecture if isinstance(item, Deb) else "")
             if identity in seen:
-                self.problem(f"{path}[{number}].name", f"{item.name} is there twice")
+                self.problem(f"{path}[{number}].{key}", f"{identity[0]} is there twice")
             seen.add(identity)
             out.append(item)
         return tuple(out)
@@ -292,11 +310,11 @@ class _Parser:
         self.problems.append(Problem(message=message, path=path, file=self._file, line=_line_of(self._text, path)))
 
 
-def _schema(kind: type[Wheel] | type[Built] | type[Deb]) -> dict[str, tuple[type, bool]]:
+def _schema(kind: type[Wheel | Built | Deb | ModelFile]) -> dict[str, tuple[type, bool]]:
     return {each.name: (int if each.name == "size" else str, each.default is MISSING) for each in fields(kind)}
 
 
-_SCHEMAS = {kind: _schema(kind) for kind in (Wheel, Built, Deb)}
+_SCHEMAS = {kind: _schema(kind) for kind in (Wheel, Built, Deb, ModelFile)}
 
 
 def _wrong_types(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -313,8 +331,12 @@ def _wrong_types(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, s
 def _wrong_values(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, (wrong, message) in _CHECKS.items():
         value = row.get(key)
+        if kind is ModelFile and key == "size" and value == 0:
+            continue  # of a package nothing is ever empty
         if value is not None and type(value) is _SCHEMAS[kind].get(key, (None,))[0] and wrong(value):
             yield key, message
+    if kind is ModelFile and (not row.get("path") or _escapes(str(row.get("path")))):
+        yield "path", "must not lead out of the model's folder"
     if kind is Wheel and not str(row.get("filename", ".whl")).endswith(".whl"):
         yield "filename", "is not a wheel's"
     if kind is not Deb and "/" in str(row.get("filename", "")):
@@ -337,7 +359,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], object], str]] = {
     "size": (lambda value: value <= 0, "must be over 0"),
     "filename": (_escapes, "must not lead out of the folder"),
     "url": (lambda value: "@" in value.partition("://")[2].partition("/")[0], "must not hold credentials"),
-    "source": (lambda value: value not in ("index", "find-links"), "must be index or find-links"),
+    "source": (lambda value: value not in SOURCES, f"must be one of {', '.join(SOURCES)}"),
 }
 
 

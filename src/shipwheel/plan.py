@@ -23,6 +23,9 @@ ENVIRONMENT = {
 }
 """What every image sets; the project's own `env` wins."""
 
+SERVES = {"dev.shipwheel.serve": "1"}
+"""The label of images whose command is the runtime."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -43,5 +46,6 @@ class Plan:
             ports=(project.port,) if project.port else (),
             user=f"{project.settings.user}:0" if str(project.settings.user).isdecimal() else str(project.settings.user),
             working_dir=f"/{APP}",
+            labels=SERVES if project.served else {},
             stop_signal="SIGTERM",
         )

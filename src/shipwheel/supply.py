@@ -20,6 +20,7 @@ from shipwheel.resolve.debian import deb_urls
 from shipwheel.resolve.project import Reach, target_for
 from shipwheel.resolve.sources import Builder, build_wheel
 from shipwheel.resolve.wheels import wheel_urls
+from shipwheel.runtime import runtime_wheel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,12 @@ class Supplier:
         return unpack_interpreter([(deb, files[deb.sha256]) for deb in debs], self.home / "interpreters")
 
     def _fetch(self, wanted: Iterable[Wanted]) -> Files:
-        return fetch(tuple(wanted), FileCache(self.reach.cache), self.reach.client, self.progress)
+        wanted, files = tuple(wanted), FileCache(self.reach.cache)
+        runtime = runtime_wheel()
+        if runtime.sha256 in {each.sha256 for each in wanted} and not files.find(runtime.sha256, runtime.size):
+            path = files.path(runtime.sha256)
+            runtime.write(path.parent, path.name)
+        return fetch(wanted, files, self.reach.client, self.progress)
 
     def _wanted(self, file: Wheel | Built) -> Wanted:
         reach = self.reach

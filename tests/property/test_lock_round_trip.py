@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipwheel.errors import LockError
-from shipwheel.lock import Built, Deb, Lock, PlatformLock, Wheel, dump_lock, parse_lock
+from shipwheel.lock import Built, Deb, Lock, ModelFile, PlatformLock, Wheel, dump_lock, parse_lock
 from shipwheel.oci.blob import Platform
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
@@ -23,7 +23,7 @@ WHEELS = st.builds(
     filename=SAFE.map(lambda text: f"{text}.whl"),
     sha256=SHA,
     size=SIZE,
-    source=st.sampled_from(["index", "find-links"]),
+    source=st.sampled_from(["index", "find-links", "shipwheel"]),
 )
 DEBS = st.builds(
     Deb, name=TEXT, version=TEXT, architecture=st.sampled_from(["amd64", "arm64", "all"]), filename=SAFE, sha256=SHA, size=SIZE
@@ -33,6 +33,7 @@ BUILT = st.one_of(
     st.builds(Built, name=TEXT, version=TEXT, kind=st.just("git"), url=st.just("https://example.org/x"), commit=TEXT),
     st.builds(Built, name=TEXT, version=TEXT, kind=st.just("path"), path=TEXT),
 )
+MODEL = st.builds(ModelFile, path=SAFE, sha256=SHA, size=st.integers(0, 2**40))
 PLATFORMS = st.builds(
     PlatformLock,
     platform=st.sampled_from([Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("linux", "arm", "v7")]),
@@ -50,12 +51,13 @@ LOCKS = st.builds(
     interpreters=st.dictionaries(
         st.sampled_from(["amd64", "arm64"]), st.lists(DEBS, min_size=1, max_size=1).map(tuple), max_size=2
     ),
+    model=st.lists(MODEL, max_size=3, unique_by=lambda each: each.path).map(tuple),
 )
 
 
 def _unordered(lock: Lock) -> object:
     platforms = {each.platform: (set(each.debs), set(each.wheels), set(each.built)) for each in lock.platforms}
-    return replace(lock, platforms=()), platforms
+    return replace(lock, platforms=(), model=()), platforms, set(lock.model)
 
 
 @given(LOCKS)

@@ -111,7 +111,7 @@ def test_line_endings_of_another_system_are_no_edit() -> None:
         (', filename = "torch-2.13.0+cpu-cp311.whl"', "", 'platforms["linux/amd64"].wheels[1].filename', 17, "is missing"),
         ("torch-2.13.0+cpu-cp311.whl", "../x.whl", 'platforms["linux/amd64"].wheels[1].filename', 17, "must not lead out"),
         ("torch-2.13.0+cpu-cp311.whl", "x.zip", 'platforms["linux/amd64"].wheels[1].filename', 17, "is not a wheel's"),
-        ('"find-links"', '"http"', 'platforms["linux/amd64"].wheels[1].source', 17, "must be index or find-links"),
+        ('"find-links"', '"http"', 'platforms["linux/amd64"].wheels[1].source', 17, "must be one of index, find-links, shipwheel"),
         ('name = "torch"', 'name = "click"', 'platforms["linux/amd64"].wheels[1].name', 17, "is there twice"),
         ("pool/main", "/pool/main", 'platforms["linux/amd64"].debs[0].filename', 13, "must not lead out"),
         ('kind = "git"', 'kind = "svn"', 'platforms["linux/amd64"].built[0].kind', 20, "must be one of sdist, git, path"),

@@ -32,11 +32,12 @@ DEVELOPMENT = re.compile(
 class Requirements:
     """What Python packages the project needs.
 
-    `kind`: requirements, pyproject, uv.lock, pylock, poetry.lock, Pipfile.lock, environment.yml or none. `files` are
+    `kind`: requirements, pyproject, uv.lock, pylock, poetry.lock, Pipfile.lock, environment.yml, bundle or none. `files` are
     absolute, the named ones first, then what they include. `pinned` are requirement lines, with hashes and markers, for
-    the last three; option lines (`--extra-index-url`) may stand among them, and paths in them are relative to the
-    project. `names` are the packages known to be asked for (normalised, and `name[extra]`), and where `closed` nothing
-    else will be installed. `python` holds specifiers (PEP 440) that the files put on Python. `why` is for the user.
+    the last four; option lines (`--extra-index-url`) may stand among them, and paths in them are relative to the
+    project. `constraints` are versions that are settled, should anything need those packages. `names` are the packages
+    known to be asked for (normalised, and `name[extra]`), and where `closed` nothing else will be installed. `python`
+    holds specifiers (PEP 440) that the files put on Python. `why` is for the user.
     """
 
     kind: str = "none"
@@ -48,6 +49,7 @@ class Requirements:
     closed: bool = False
     python: tuple[str, ...] = ()
     local: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     fingerprint: str = ""
     why: str = ""
 

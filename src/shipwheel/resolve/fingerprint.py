@@ -6,10 +6,26 @@ import hashlib
 import json
 
 from shipwheel.project import Project
+from shipwheel.project.served import delivery_of
+from shipwheel.runtime import NAME
 
 
 def fingerprint(project: Project) -> str:
-    """sha256 (hex) of the requirements, the Python version and the base's own settings; not of command, port or files."""
+    """sha256 (hex) of the requirements, the Python version and the base's own settings; not of command, port or files.
+
+    Of the runtime it is whether it is asked for, and what the settings make it need: the version that shipwheel carries, and
+    the model, are compared by their hashes (`resolve.model.check_model`).
+    """
     settings = project.settings
-    value = [project.requirements.fingerprint, project.python, settings.base, sorted(settings.system_packages), settings.shell]
+    value: list[object] = [
+        project.requirements.fingerprint,
+        project.python,
+        settings.base,
+        sorted(settings.system_packages),
+        settings.shell,
+    ]
+    if project.served:
+        from shipwheel.resolve.model import delivery_extras
+
+        value.append([NAME, delivery_of(settings), *delivery_extras(project)])
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()

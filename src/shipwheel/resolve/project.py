@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shipwheel.errors import ProjectError
 from shipwheel.http import Client
 from shipwheel.lock import Built, Deb, Lock, PlatformLock, Wheel
 from shipwheel.oci.blob import Platform
-from shipwheel.project import Project
+from shipwheel.project import Project, Served
 from shipwheel.resolve.base import SUITES, base_packages, interpreter_packages
 from shipwheel.resolve.debian import DebianArchives, DebIndex, IndexSource, load_index, resolve_debs
 from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.resolve.indexes import Indexes
+from shipwheel.resolve.model import lock_model, runtime_extras
 from shipwheel.resolve.target import Target
 from shipwheel.resolve.wheels import STAY, Upgrade, WheelRequest, resolve_wheels
 
@@ -55,9 +56,9 @@ def lock_project(
         loading = {name: pool.submit(load_index, source, suite, name) for name in architectures}
         kept = {each.platform: each for each in previous.platforms} if previous else {}
         model = lock_model(project, reach.client)
-        stay = Staying(upgrade=upgrade, trained=_trained(model, previous))
-        served = model.served if model else None
-        choosing = [pool.submit(_wheels, project, served, each, reach, replace(stay, previous=kept.get(each))) for each in platforms]
+        wish = _wish(project, model.served if model else None, upgrade)
+        wish = replace(wish, retrained=not previous or (model is not None and set(model.files) != set(previous.model)))
+        choosing = [pool.submit(_wheels, project, each, reach, kept.get(each), wish) for each in platforms]
         indexes = {name: future.result() for name, future in loading.items()}
         wheels = [future.result() for future in choosing]
     locked = [
@@ -83,29 +84,25 @@ def lock_wheels(project: Project, platform: Platform, reach: Reach) -> Lock:
         ResolveError: no versions or wheels that fit, or an index that cannot be trusted.
         NetworkError: an index that cannot be reached.
     """
-    served = project.served
-    stay = Staying(trained=served.trained.packages if served else {})
-    wheels, built = _wheels(project, served, platform, reach, stay)
+    wheels, built = _wheels(project, platform, reach, None, _wish(project, project.served, STAY))
     locked = PlatformLock(platform=platform, wheels=wheels, built=built)
     return Lock(fingerprint=fingerprint(project), python=project.python, suite=_suite(project), platforms=(locked,))
 
 
-def _trained(model: LockedModel | None, previous: Lock | None) -> Trained:
-    """The versions to prefer: those of training, before those of a lock that was made for another model."""
-    packages = model.served.trained.packages if model else {}
-    return packages
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What all platforms have in common: what may move, and what a served model needs, as `WheelRequest` has it."""
+
+    upgrade: Upgrade
+    extras: tuple[str, ...] | None = None
+    trained: Mapping[str, str] = field(default_factory=dict)
+    retrained: bool = True
 
 
-def lock_wheels(project: Project, platform: Platform, reach: Reach) -> Lock:
-    """Choose the Python packages for one platform and nothing of an image's base: for an environment on this machine.
-
-    Raises:
-        ResolveError: no versions or wheels that fit.
-        NetworkError: an index that cannot be reached.
-    """
-    wheels, built = _wheels(project, platform, reach, None, STAY)
-    locked = PlatformLock(platform=platform, wheels=wheels, built=built)
-    return Lock(fingerprint=fingerprint(project), python=project.python, suite=_suite(project), platforms=(locked,))
+def _wish(project: Project, served: Served | None, upgrade: Upgrade) -> _Wish:
+    if served is None:
+        return _Wish(upgrade=upgrade)
+    return _Wish(upgrade=upgrade, extras=runtime_extras(project, served), trained=served.trained.packages)
 
 
 def target_for(project: Project, platform: Platform) -> Target:
@@ -123,7 +120,7 @@ def _suite(project: Project) -> str:
 
 
 def _wheels(
-    project: Project, served: Served | None, platform: Platform, reach: Reach, stay: Staying
+    project: Project, platform: Platform, reach: Reach, previous: PlatformLock | None, wish: _Wish
 ) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
     request = WheelRequest(
         root=project.root,
@@ -132,8 +129,11 @@ def _wheels(
         host=reach.host,
         indexes=reach.indexes,
         env=reach.env,
-        stay=stay,
-        extras=runtime_extras(project, served) if served else None,
+        previous=previous,
+        upgrade=wish.upgrade,
+        extras=wish.extras,
+        trained=wish.trained,
+        retrained=wish.retrained,
     )
     wheels, built = resolve_wheels(request, reach.client)
     if project.is_package and project.name not in {each.name for each in built}:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock
 
 
+CARRIED = "shipwheel:"
+"""The address of what shipwheel brings itself."""
+
+_SOURCES = {"file": "find-links", "shipwheel": "shipwheel"}
+"""What a lock calls places of files, by their schemes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A file that could be taken; `sha256` may be empty and `size` 0 while nobody has asked."""
@@ -55,7 +62,7 @@ class Choice:
             filename=self.file.filename,
             sha256=self.file.sha256,
             size=self.file.size,
-            source="find-links" if self.file.url.startswith("file:") else "index",
+            source=_SOURCES.get(self.file.url.partition(":")[0], "index"),
         )
 
     def as_built(self, root: Path) -> Built:

@@ -17,18 +17,21 @@ from shipwheel.errors import NetworkError, ResolveError
 from shipwheel.http import Client, absent, file_path
 from shipwheel.lock import Built, PlatformLock, Wheel
 from shipwheel.oci.blob import Platform
-from shipwheel.resolve.indexes import PYPI, Indexes, urls_in
-from shipwheel.resolve.select import Candidate, Choice, choose, from_files
+from shipwheel.project.requirements import Requirements
+from shipwheel.resolve.indexes import PYPI, Indexes, option_lines, urls_in
+from shipwheel.resolve.select import CARRIED, Candidate, Choice, choose, from_files
 from shipwheel.resolve.simple import IndexFile, linked_files, project_files
 from shipwheel.resolve.target import Target
 from shipwheel.resolve.uv import Uv, failure
+from shipwheel.runtime import NAME, runtime_wheel
 
 if TYPE_CHECKING:
     from packaging.pylock import Pylock
 
-    from shipwheel.project.requirements import Requirements
-
 _CONNECTIONS = 16
+RUNTIME = "runtime"
+"""The kind of requirements that are the runtime's own."""
+
 _COMPLETE = frozenset({"poetry.lock", "Pipfile.lock"})
 """Lines that name every package: nothing must be added to them."""
 
@@ -50,7 +53,9 @@ class WheelRequest:
     """What to resolve: a project's requirements for one interpreter and platform.
 
     `root` is the project's folder, `host` the platform that sources can be built on, `previous` the lock that the new one
-    should stay near to, `env` the environment for uv (its settings, proxies, certificates, PATH).
+    should stay near to, `env` the environment for uv (its settings, proxies, certificates, PATH). `extras` are those of the
+    runtime, which is then added; None: it is not. `trained` are versions to prefer, because a model was trained with them,
+    before those of `previous` if it was `retrained` since.
     """
 
     root: Path
@@ -61,6 +66,9 @@ class WheelRequest:
     env: Mapping[str, str] = field(repr=False)
     previous: PlatformLock | None = None
     upgrade: Upgrade = STAY
+    extras: tuple[str, ...] | None = None
+    trained: Mapping[str, str] = field(default_factory=dict)
+    retrained: bool = True
 
 
 def resolve_wheels(request: WheelRequest, client: Client) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
@@ -70,15 +78,55 @@ def resolve_wheels(request: WheelRequest, client: Client) -> tuple[tuple[Wheel, 
         ResolveError: no versions fit together, no wheel fits and nothing can be built, a hash is not one of the pinned.
         NetworkError: an index that cannot be reached.
     """
-    if request.requirements.kind == "none":
-        return (), ()
+    wheels, built = ((), ()) if request.requirements.kind == "none" else _resolve(request, client)
+    if request.extras is not None:
+        wheels, built = _with_runtime(request, wheels, built, client)
+    return tuple(sorted(wheels, key=lambda each: each.name)), tuple(sorted(built, key=lambda each: each.name))
+
+
+Resolved = tuple[tuple[Wheel, ...], tuple[Built, ...]]
+
+
+def _resolve(request: WheelRequest, client: Client) -> Resolved:
     with tempfile.TemporaryDirectory(prefix="shipwheel-lock-") as folder:
         pylock, base = _pylock(request, Path(folder))
-        choices = choose(pylock, request.target, base, _wanted(request))
-    choices = _held_to_hashes(request, choices, client)
+        choices = [_carried(choice, Path(folder)) for choice in choose(pylock, request.target, base, _wanted(request))]
+    choices = list(_held_to_hashes(request, choices, client))
     _refuse_unbuildable(request, choices, client)
-    wheels, built = _measured(request, choices, client)
-    return tuple(sorted(wheels, key=lambda each: each.name)), tuple(sorted(built, key=lambda each: each.name))
+    return _measured(request, choices, client)
+
+
+def _with_runtime(request: WheelRequest, wheels: tuple[Wheel, ...], built: tuple[Built, ...], client: Client) -> Resolved:
+    """With the runtime and what it needs beside these, which stay as they are."""
+    fixed = dict(_versions(wheels, built))
+    extras = f"[{','.join(request.extras)}]" if request.extras else ""
+    options = [_absolute(line, folder) for folder, line in option_lines(request.root, request.requirements)]
+    needs = Requirements(
+        kind=RUNTIME,
+        pinned=(*options, f"{NAME}{extras}=={runtime_wheel().version}"),
+        constraints=tuple(f"{name}=={version}" for name, version in fixed.items() if name != NAME),
+    )
+    more, more_built = _resolve(replace(request, requirements=needs, extras=None), client)
+    known = {each.name for each in wheels} | {each.name for each in built}
+    return (
+        (*wheels, *(each for each in more if each.name not in known)),
+        (*built, *(each for each in more_built if each.name not in known)),
+    )
+
+
+def _absolute(line: str, folder: Path) -> str:
+    """An option line whose path, if it has one, means the same in another folder."""
+    option, gap, value = re.match(r"(\S+?)([\s=]+|$)(.*)", line).groups()  # type: ignore[union-attr]
+    return f"{option}{gap}{folder / value}" if value and (folder / value).exists() else line
+
+
+def _carried(choice: Choice, folder: Path) -> Choice:
+    """The runtime's wheel by its own hash and size: it is in no index, and no longer where uv found it."""
+    if choice.name != NAME or not choice.file.url.startswith(folder.resolve().as_uri()):
+        return choice
+    wheel = runtime_wheel()
+    file = Candidate(filename=wheel.filename, url=CARRIED, sha256=wheel.sha256, size=wheel.size)
+    return replace(choice, kind="wheel", file=file)
 
 
 def _wanted(request: WheelRequest) -> tuple[frozenset[str], frozenset[str]]:
@@ -130,11 +178,18 @@ def _compile(request: WheelRequest, path: Path) -> None:
     arguments += ["--no-header", "--python-version", request.target.python, "--python-platform", request.target.uv_platform]
     arguments += [*_flags("--extra", needs.extras), *_flags("--group", needs.groups)] if needs.kind == "pyproject" else []
     arguments += ["--no-deps"] if needs.kind in _COMPLETE else []
-    arguments += ["--upgrade"] if request.upgrade.all else _flags("--upgrade-package", sorted(request.upgrade.names))
+    settled = [str(_write_constraints(request, path.parent)), *request.env.get("UV_CONSTRAINT", "").split()]
+    arguments += _flags("--constraint", settled)
+    if request.upgrade.all:
+        arguments += ["--refresh" if path.exists() else "--upgrade"]
+    arguments += _flags("--upgrade-package", sorted(request.upgrade.names))
     stdin = "".join(f"{line}\n" for line in needs.pinned) if needs.pinned else ""
     done = _uv(request).run(arguments, stdin)
     if done.returncode:
-        raise failure(f"the requirements cannot be resolved for {request.target.platform}", done.stderr)
+        what = (
+            f"the runtime, {NAME}, cannot be added to" if needs.kind == RUNTIME else "the requirements cannot be resolved for"
+        )
+        raise failure(f"{what} {request.target.platform}", done.stderr)
 
 
 def _sources(needs: Requirements) -> list[str]:
@@ -152,13 +207,35 @@ def _sources(needs: Requirements) -> list[str]:
     return [str(path) for path in needs.files if Path(os.path.normpath(path)) not in included or path == needs.files[0]]
 
 
+def _write_constraints(request: WheelRequest, folder: Path) -> Path:
+    """Versions that are settled, and the runtime's own wheel, for whoever asks for it: no index is asked for that name."""
+    wheel = runtime_wheel().write(folder)
+    path = folder / "constraints.txt"
+    lines = (f"{NAME} @ {wheel.as_uri()}", *request.requirements.constraints)
+    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    return path
+
+
 def _write_preferences(request: WheelRequest, path: Path) -> None:
-    if request.previous is None or request.upgrade.all:
-        return
-    known = [(each.name, each.version) for each in request.previous.wheels]
-    known += [(each.name, each.version) for each in request.previous.built if each.kind == "sdist"]
-    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in known)
-    path.write_text(f'lock-version = "1.0"\ncreated-by = "shipwheel"\n{packages}')
+    """What should stay, for uv to find: versions of training, and of the last lock, where `--upgrade` does not move them all.
+
+    A model is not moved from what it was trained with by an upgrade of everything; that takes the package's name.
+    """
+    previous = (
+        {}
+        if request.previous is None or request.upgrade.all
+        else dict(_versions(request.previous.wheels, request.previous.built))
+    )
+    known = {**previous, **request.trained} if request.retrained else {**request.trained, **previous}
+    pairs = {(name, text) for name, version in known.items() for text in (version, version.partition("+")[0])}
+    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in sorted(pairs))
+    if packages:
+        path.write_text(f'lock-version = "1.0"\ncreated-by = "shipwheel"\n{packages}')
+
+
+def _versions(wheels: Iterable[Wheel], built: Iterable[Built]) -> Iterator[tuple[str, str]]:
+    yield from ((each.name, each.version) for each in wheels)
+    yield from ((each.name, each.version) for each in built if each.kind == "sdist")
 
 
 def _held_to_hashes(request: WheelRequest, choices: Sequence[Choice], client: Client) -> tuple[Choice, ...]:
@@ -170,7 +247,7 @@ def _held_to_hashes(request: WheelRequest, choices: Sequence[Choice], client: Cl
         return tuple(choices)
     out, wrong = [], []
     for choice in choices:
-        if choice.kind in ("git", "path"):
+        if choice.kind in ("git", "path") or choice.file.url == CARRIED:
             out.append(choice)
             continue
         allowed = pins.get(choice.name)
@@ -245,7 +322,7 @@ def _measured(request: WheelRequest, choices: Sequence[Choice], client: Client) 
     with ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="measure") as pool:
         measured = list(pool.map(measure, choices))
     for choice in measured:
-        if choice.kind in ("wheel", "sdist"):
+        if choice.kind in ("wheel", "sdist") and choice.file.url != CARRIED:
             remember_url(request.indexes, choice.file)
     wheels = tuple(each.as_wheel() for each in measured if each.kind == "wheel")
     return wheels, tuple(each.as_built(request.root) for each in measured if each.kind != "wheel")
