@@ -89,7 +89,7 @@ async def _until_it_ends(service: Serving) -> dict[str, int]:
                 keep = True
                 while keep:
                     value += 1
-                    asked = number * 100_000 + value
+                    asked = (number + 1) * 100_000 + value
                     await _send(writer, asked)
                     try:
                         status, headers, body = await _read(reader)
