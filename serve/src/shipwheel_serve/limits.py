@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from shipwheel_serve.settings import Settings
 
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMEXPR_MAX_THREADS",
-    "LOKY_MAX_CPU_COUNT",
-    "POLARS_MAX_THREADS",
-    "RAYON_NUM_THREADS",
-)
+_OTHERS = ("VECLIB_MAXIMUM_THREADS", "NUMEXPR_MAX_THREADS", "LOKY_MAX_CPU_COUNT", "POLARS_MAX_THREADS")
+THREADS = (*(f"{name}_NUM_THREADS" for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR", "RAYON")), *_OTHERS)
 """What numeric libraries read; each takes all CPUs of the machine where it is not set, whatever the container's limit."""
 
 
@@ -106,32 +97,36 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _installed_gpus() -> list[str]:
+def nvml() -> Any:
+    """NVIDIA's library that tells of GPUs, initialised; None without module, driver or device."""
     try:
         import pynvml
 
         pynvml.nvmlInit()
-    except Exception:  # noqa: BLE001 (no module, no driver, no device: no GPU)
+    except Exception:  # noqa: BLE001 (whatever is wrong, there is no GPU to be used)
+        return None
+    return pynvml
+
+
+def _installed_gpus() -> list[str]:
+    library = nvml()
+    if library is None:
         return []
     try:
-        return [uuid for index in range(pynvml.nvmlDeviceGetCount()) for uuid in _uuids(pynvml, index)]
+        return [uuid for index in range(library.nvmlDeviceGetCount()) for uuid in _uuids(library, index)]
     finally:
-        pynvml.nvmlShutdown()
+        library.nvmlShutdown()  # workers are forked from here, and open it for themselves
 
 
-def _uuids(nvml: Any, index: int) -> list[str]:
+def _uuids(library: Any, index: int) -> Iterator[str]:
     """A GPU's UUID; of one that is divided those of its instances, as CUDA uses only these."""
-    device = nvml.nvmlDeviceGetHandleByIndex(index)
-    try:
-        divided = nvml.nvmlDeviceGetMigMode(device)[0] == nvml.NVML_DEVICE_MIG_ENABLE
-    except nvml.NVMLError:
-        divided = False
-    if not divided:
-        return [str(nvml.nvmlDeviceGetUUID(device))]
-    out = []
-    for part in range(nvml.nvmlDeviceGetMaxMigDeviceCount(device)):
-        try:
-            out.append(str(nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetMigDeviceHandleByIndex(device, part))))
-        except nvml.NVMLError:  # places for instances may be empty
-            continue
-    return out
+    device = library.nvmlDeviceGetHandleByIndex(index)
+    parts = []
+    with suppress(library.NVMLError):  # it cannot be divided
+        if library.nvmlDeviceGetMigMode(device)[0]:
+            parts = list(range(library.nvmlDeviceGetMaxMigDeviceCount(device)))
+    if not parts:
+        yield str(library.nvmlDeviceGetUUID(device))
+    for part in parts:
+        with suppress(library.NVMLError):  # places for instances may be empty
+            yield str(library.nvmlDeviceGetUUID(library.nvmlDeviceGetMigDeviceHandleByIndex(device, part)))

@@ -6,6 +6,8 @@ import os
 import struct
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from shipwheel_serve import limits
 from shipwheel_serve.model import Mismatch, Model, Report
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -47,25 +50,21 @@ class Metrics:
             values.ValueClass = values.MultiProcessValue(lambda: slot)  # users' metrics as well
             mark_process_dead(slot, str(self._folder))
         self._gpus = _Gpus()
-        self._requests = self._histogram(
-            "http_server_request_duration_seconds",
-            "Time from a request's head to its answer's end",
-            ("http_request_method", "http_route", "http_response_status_code"),
-        )
+        names = ("http_request_method", "http_route", "http_response_status_code")
+        self._requests = self._histogram("http_server_request_duration_seconds", "Time to answer a request", names)
         active = self._gauge("http_server_active_requests", "Requests that are being answered", "livesum")
         self._up, self._down = active.inc, active.dec
-        self._infers = Counter(
-            "model_infer_requests", "Requests for predictions", ("model", "version", "status"), registry=self._own
-        )
+        self._infers = self._counter("model_infer_requests", "Requests for predictions", ("model", "version", "status"))
         phases = self._histogram("model_infer_duration_seconds", "Time of a request's phases", ("phase",))
         self._phases = {name: phases.labels(name).observe for name in ("queue", "preprocess", "predict", "postprocess")}
-        self.batch: Callable[[int], None] = self._histogram(
-            "model_batch_size", "Rows of one call of the model", (), ROWS
-        ).observe
+        batches = self._histogram("model_batch_size", "Rows of one call of the model", (), ROWS)
+        self.batch: Callable[[int], None] = batches.observe
         self.queue: Callable[[int], None] = self._gauge("model_queue_depth", "Requests that wait for the model", "livesum").set
-        self._rejected = Counter("model_requests_rejected", "Requests refused", ("reason",), registry=self._own)
+        self._rejected = self._counter("model_requests_rejected", "Requests refused", ("reason",))
+        for reason in ("queue_full", "too_large", "timeout", "not_ready"):
+            self._rejected.labels(reason)  # 0 from the start: a rate needs a first value
         self._ready = self._gauge("model_ready", "Whether every worker is ready: 1 or 0", "livemin")
-        self._checks = Counter("model_golden_checks", "Comparisons with golden answers", ("result",), registry=self._own)
+        self._checks = self._counter("model_golden_checks", "Comparisons with golden answers", ("result",))
         self._mismatch = self._gauge("model_env_mismatch", "1: this differs from training", "livemax", ("package",))
         self._info = self._gauge("model_info", "The model that is served", "livemax", ("model", "version", "library"))
         self._by_route: dict[tuple[str, str, int], Callable[[float], None]] = {}
@@ -136,6 +135,9 @@ class Metrics:
         encode, kind = choose_encoder(accept)
         return encode(registry), kind
 
+    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(name, text, labels, registry=self._own)
+
     def _histogram(self, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...] = SECONDS) -> Histogram:
         return _Histogram(name, text, labels, buckets=buckets, registry=self._own)
 
@@ -151,57 +153,42 @@ class _Workers(MultiProcessCollector):
 
     def collect(self) -> Any:
         for _ in range(10):
-            try:
+            with suppress(OSError, struct.error):
                 return super().collect()  # type: ignore[no-untyped-call]
-            except (OSError, struct.error):
-                continue
         return super().collect()  # type: ignore[no-untyped-call]
 
 
-class _Gpus:
-    """Utilisation, memory and power of the GPUs that NVML shows, asked at every scrape; nothing where there is none."""
+GPU_GAUGES: tuple[tuple[str, str, Callable[[Any, Any], float]], ...] = (
+    (
+        "gpu_utilization_ratio",
+        "Share of time with a kernel running",
+        lambda nvml, d: nvml.nvmlDeviceGetUtilizationRates(d).gpu / 100,
+    ),
+    ("gpu_memory_used_bytes", "GPU memory in use", lambda nvml, d: nvml.nvmlDeviceGetMemoryInfo(d).used),
+    ("gpu_memory_total_bytes", "GPU memory", lambda nvml, d: nvml.nvmlDeviceGetMemoryInfo(d).total),
+    ("gpu_power_watts", "Power drawn", lambda nvml, d: nvml.nvmlDeviceGetPowerUsage(d) / 1000),
+)
 
-    def __init__(self) -> None:
-        self._devices: list[tuple[Any, list[str]]] | None = None
+
+class _Gpus:
+    """Gauges of all GPUs that NVML shows, asked at every scrape; nothing where there is none."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        if self._devices is None:
-            self._devices = list(_gpus())
-        if not self._devices:
-            return
-        import pynvml
-
-        def memory(device: Any) -> Any:
-            return pynvml.nvmlDeviceGetMemoryInfo(device)
-
-        for name, text, ask in (
-            (
-                "gpu_utilization_ratio",
-                "Share of time in which a kernel ran",
-                lambda d: pynvml.nvmlDeviceGetUtilizationRates(d).gpu / 100,
-            ),
-            ("gpu_memory_used_bytes", "GPU memory in use", lambda d: memory(d).used),
-            ("gpu_memory_total_bytes", "GPU memory", lambda d: memory(d).total),
-            ("gpu_power_watts", "Power drawn", lambda d: pynvml.nvmlDeviceGetPowerUsage(d) / 1000),
-        ):
+        for name, text, ask in GPU_GAUGES if self._devices else ():
             family = GaugeMetricFamily(name, text, labels=("gpu", "uuid"))
-            for device, labels in self._devices:
-                try:
-                    family.add_metric(labels, ask(device))  # type: ignore[no-untyped-call]
-                except pynvml.NVMLError:  # a divided GPU has no utilisation, some have no power
-                    continue
+            for index, (device, uuid) in enumerate(self._devices):
+                with suppress(self._nvml.NVMLError):  # a divided GPU has no utilisation, some have no power
+                    family.add_metric((str(index), uuid), ask(self._nvml, device))
             if family.samples:
                 yield family
 
+    @cached_property
+    def _nvml(self) -> Any:
+        return limits.nvml()
 
-def _gpus() -> Iterator[tuple[Any, list[str]]]:
-    """Handles of the GPUs, with their number and UUID."""
-    try:
-        import pynvml
-
-        pynvml.nvmlInit()
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            device = pynvml.nvmlDeviceGetHandleByIndex(index)
-            yield device, [str(index), str(pynvml.nvmlDeviceGetUUID(device))]
-    except Exception:  # noqa: BLE001 (no module, no driver, no device: no GPU)
-        return
+    @cached_property
+    def _devices(self) -> list[tuple[Any, str]]:
+        """Handles with UUIDs."""
+        nvml = self._nvml
+        devices = [nvml.nvmlDeviceGetHandleByIndex(index) for index in range(nvml.nvmlDeviceGetCount())] if nvml else []
+        return [(device, str(nvml.nvmlDeviceGetUUID(device))) for device in devices]

@@ -67,7 +67,7 @@ ARRAY = Schema(layout="array", inputs=(Field(name="input", dtype="float32", shap
 
 @dataclass
 class Canned:
-    """A server of the page: a schema is really described, standing and predictions are canned; `got` are the bodies of /predict."""
+    """A server of the page: a schema is really described, the rest is canned; `got` are the bodies of /predict."""
 
     ready: tuple[int, Any] = (200, READY)
     schema: Schema | None = FRAME
@@ -182,6 +182,8 @@ def test_a_service_that_is_not_ready_says_why(visit: Callable[..., Page], servic
 def test_a_service_without_golden_answers_never_looks_checked(visit: Callable[..., Page], service: Canned) -> None:
     service.ready = (200, {**READY, "golden": "absent", "rows": 0})
     assert "nothing says that the model answers as it did in training" in visit().text("#standing")
+    service.ready = (200, {**READY, "golden": "absent", "rows": 0, "notes": ["the model has no golden answers"]})
+    assert visit().text("#standing").count("golden") == 1
 
 
 def test_readiness_is_looked_at_again_and_the_form_comes_with_the_model(visit: Callable[..., Page], service: Canned) -> None:
