@@ -272,11 +272,19 @@ def _prove(folder: Path, draft: _Draft) -> None:
     also = tuple(table.get("globals") or ()) + tuple(each.replace(":", ".") for each in [table["model"].get("class", "")])
     trust = formats.Trust(settings=Settings(allow_globals=everything + also, root=Path.cwd()), vouched=True)
     model = _load(folder, table, trust)
-    answers = model.predict(codec.decode(draft.asked.request, model.schema))
+    sample = codec.decode(draft.asked.request, model.schema)
+    answers = model.predict(sample)
     codec.encode(answers, model.schema)
     reasons = _differences(draft.asked.answers, answers, model.schema, draft.tolerance)
+    if (
+        draft.asked.row_wise and not reasons
+    ):  # other rows than those of the sample's shape and order, which a format may have kept
+        for order in (slice(None, None, -1), slice(1)):
+            got = model.predict({name: array[order].copy() for name, array in sample.items()})
+            wanted = {name: array[order] for name, array in draft.asked.answers.items()}
+            reasons += _differences(wanted, got, model.schema, draft.tolerance)
     if model.golden:
-        made = model.features(codec.decode(model.golden.request, model.schema)) if model.features else None
+        made = model.features(sample) if model.features else None
         reasons += golden.compare(
             model.golden, golden.expected(model.golden, model.schema), answers, made, model.schema
         ).reasons

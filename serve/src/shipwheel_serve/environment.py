@@ -101,12 +101,16 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-_ALIASES = {"xgboost": ("xgboost-cpu",), "onnxruntime": ("onnxruntime-gpu",), "lightgbm": ("lightgbm-cpu",)}
-"""Distributions that bring the same modules under another name."""
+_SAME = (
+    ("xgboost", "xgboost-cpu"),
+    ("onnxruntime", "onnxruntime-gpu"),
+    ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
+)
+"""Distributions that bring the same modules under different names."""
 
 
 def _version(name: str) -> str:
-    for each in (name, *_ALIASES.get(_normal(name), ())):
+    for each in (name, *next((group for group in _SAME if _normal(name) in group), ())):
         try:
             return metadata.version(each)
         except metadata.PackageNotFoundError:

@@ -160,12 +160,10 @@ class _Reader(_Unpickler):  # type: ignore[misc]
         version = made.state.get("_sklearn_version")
         if isinstance(version, str) and made.path.startswith("sklearn."):
             self.versions["scikit-learn"] = version
-        handle = made.state.get("handle")
-        if made.path.startswith("xgboost.") and isinstance(handle, (bytes, bytearray)):
-            self.versions |= _xgboost(bytes(handle))
-        handle = made.state.get("__model")
-        if made.path.startswith(("catboost.", "_catboost.")) and isinstance(handle, (bytes, bytearray)):
-            self.versions |= _catboost(bytes(handle))
+        if made.path.startswith("xgboost."):
+            self.versions |= _xgboost(_bytes(made.state.get("handle")))
+        if made.path.startswith(("catboost.", "_catboost.")):
+            self.versions |= _catboost(_bytes(made.state.get("__model")))
 
     def _skip_array(self, state: Mapping[str, Any]) -> None:
         """joblib writes an array's bytes right behind the pickled description of the array, or a pickle of its objects."""
@@ -183,6 +181,12 @@ class _Reader(_Unpickler):  # type: ignore[misc]
             if not got:
                 raise UnreadableError("it ends within an array")
             left -= got
+
+
+def _bytes(value: Any) -> bytes:
+    """Of bytes or a bytearray, which protocols below 5 make of bytes."""
+    value = value.args[0] if isinstance(value, _Thing) and value.path == "builtins.bytearray" and value.args else value
+    return bytes(value) if isinstance(value, (bytes, bytearray)) else b""
 
 
 def _item(dtype: Any) -> tuple[int, bool]:

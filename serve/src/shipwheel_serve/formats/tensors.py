@@ -66,7 +66,7 @@ def writers(model: Any) -> list[tuple[str, Write]]:
 
     if isinstance(model, torch.export.ExportedProgram):
         return [("export", lambda folder, _: _write_program(model, folder))]
-    script = ("torchscript", lambda folder, sample: _write_script(model, folder, sample))
+    script = ("torchscript", lambda folder, _: _write_script(model, folder))
     if isinstance(model, torch.jit.ScriptModule):
         return [script]
     export = ("export", lambda folder, sample: _write_export(model, folder, sample))
@@ -93,15 +93,11 @@ def _write_export(model: Any, folder: Path, sample: Any) -> Mapping[str, Any]:
     return _write_program(torch.export.export(model, arguments, dynamic_shapes=tuple({0: rows} for _ in arguments)), folder)
 
 
-def _write_script(model: Any, folder: Path, sample: Any) -> Mapping[str, Any]:
+def _write_script(model: Any, folder: Path) -> Mapping[str, Any]:
+    """Compiled, never traced: a trace keeps the numbers of the sample where the code looked at them."""
     import torch
 
-    if not isinstance(model, torch.jit.ScriptModule):
-        try:
-            model = torch.jit.script(model)
-        except Exception:  # noqa: BLE001 - code that cannot be compiled can still be traced
-            model = torch.jit.trace(model, tuple(torch.from_numpy(np.array(each)) for each in _named(sample).values()))
-    torch.jit.save(model, folder / "model.pt")
+    torch.jit.save(model if isinstance(model, torch.jit.ScriptModule) else torch.jit.script(model), folder / "model.pt")
     return {"format": "torchscript", "path": "model.pt"}
 
 
