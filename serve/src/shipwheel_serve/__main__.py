@@ -50,13 +50,15 @@ def _serve(settings: Settings) -> int:
 
 
 def _check(settings: Settings, *, as_json: bool) -> int:
+    out = os.dup(1)
+    os.dup2(2, 1)  # libraries print what they like, xgboost from C++: the report stays alone on stdout
     os.environ.update(limits.thread_environment(settings, os.environ, 1))
     from shipwheel_serve.worker import check
 
     report = check(settings)
     value: dict[str, Any] = {"ready": report.ready, **asdict(report)}
     text = json.dumps(value) if as_json else "\n".join((report.state, *report.reasons, *report.notes))
-    print(text, flush=True)  # noqa: T201
+    os.write(out, f"{text}\n".encode())
     os._exit(0 if report.ready else 1)  # threads of the model's library must not hold the end up
 
 

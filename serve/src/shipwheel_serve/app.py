@@ -18,7 +18,7 @@ from shipwheel_serve import codec, logs, oip, openapi
 from shipwheel_serve.board import Board
 from shipwheel_serve.errors import BadRequest, Busy, NotFound, NotReady, ServeError, TooLarge
 from shipwheel_serve.metrics import Metrics
-from shipwheel_serve.schema import Arrays
+from shipwheel_serve.schema import Arrays, Schema
 from shipwheel_serve.service import Service
 from shipwheel_serve.settings import Settings
 
@@ -85,6 +85,13 @@ class App:
             "/v2/repository/index": ("POST", self.repository_index),
             "/v1/models": ("GET", self.models),
         }
+        self._below_model: dict[str, tuple[str, Handler]] = {
+            "": ("GET", self.model_metadata),
+            "ready": ("GET", self.model_ready),
+            "infer": ("POST", self.infer),
+            "config": ("GET", self.model_config),
+            "stats": ("GET", self.model_stats),
+        }
         for route, handler in ((settings.health_route, ready), (settings.predict_route, predict)):
             if route:
                 self.routes.setdefault(route, handler)
@@ -126,8 +133,7 @@ class App:
 
     async def _respond(self, request: Request) -> Response:
         path = request.path.rstrip("/") or "/"
-        method, handler = self.routes.get(path) or self._of_model(path)
-        route = path if path in self.routes else handler.__name__ if method else "other"
+        method, handler, route = (*self.routes[path], path) if path in self.routes else self._of_model(path)
         try:
             if not method:
                 raise NotFound(f"there is nothing at {request.path}", hint="/openapi.json lists what there is")
@@ -150,34 +156,28 @@ class App:
             self.metrics.rejected("not_ready")
         if error.status >= 500 and error.status != 503:
             logs.log("error", text, error.__cause__, request_id=request.id, path=request.path)
-        elif not self.settings.access_log:
-            logs.log("debug", text, request_id=request.id, path=request.path, status=error.status)
         headers: Headers = (JSON, (b"retry-after", b"1")) if isinstance(error, (Busy, NotReady)) else (JSON,)
         return replace(_error(text, error.status), headers=headers)
 
     # paths below a model's name
 
-    def _of_model(self, path: str) -> tuple[str, Handler]:
-        match path.split("/")[1:]:
-            case ["v2", "models", _] | ["v2", "models", _, "versions", _]:
-                return "GET", self.model_metadata
-            case ["v2", "models", _, *rest, "ready"] if _version(rest):
-                return "GET", self.model_ready
-            case ["v2", "models", _, *rest, "infer"] if _version(rest):
-                return "POST", self.infer
-            case ["v2", "models", _, *rest, "config"] if _version(rest):
-                return "GET", self.model_config
-            case ["v2", "models", _, *rest, "stats"] if _version(rest):
-                return "GET", self.model_stats
-            case ["v2", "models", "stats"]:
-                return "GET", self.model_stats
-            case ["v2", "repository", "models", _, "load" | "unload"]:
-                return "POST", self.repository_change
-            case ["v1", "models", name] if name.endswith(":predict"):
-                return "POST", self.predict_v1
-            case ["v1", "models", _]:
-                return "GET", self.model_v1
-        return "", self.page
+    def _of_model(self, path: str) -> tuple[str, Handler, str]:
+        """Method, handler and pattern; no method: there is nothing."""
+        parts = path.split("/")[1:]
+        if parts[0] == "v1" and len(parts) == 3 and parts[1] == "models":
+            if parts[2].endswith(":predict"):
+                return "POST", self.predict_v1, "/v1/models/{name}:predict"
+            return "GET", self.model_v1, "/v1/models/{name}"
+        if parts[:3] == ["v2", "models", "stats"]:
+            return "GET", self.model_stats, "/v2/models/stats"
+        if parts[:3] == ["v2", "repository", "models"] and parts[4:] in (["load"], ["unload"]):
+            return "POST", self.repository_change, f"/v2/repository/models/{{name}}/{parts[4]}"
+        if parts[:2] == ["v2", "models"] and len(parts) > 2:
+            rest = parts[5:] if parts[3:4] == ["versions"] and len(parts) > 4 else parts[3:]
+            name = rest[0] if len(rest) == 1 else "" if not rest else "?"
+            if name in self._below_model:
+                return (*self._below_model[name], f"/v2/models/{{name}}/{name}".rstrip("/"))
+        return "", self.page, "other"
 
     def _named(self, request: Request) -> None:
         """That the name and the version in the path are this model's.
@@ -250,11 +250,11 @@ class App:
         length = _whole(request.headers.get(HEADER_LENGTH))
         asked: list[oip.InferRequest] = []
 
-        def decode(schema: Any) -> Arrays:
+        def decode(schema: Schema) -> Arrays:
             asked.append(oip.decode_infer(body, length, schema))
             return asked[0].arrays
 
-        def encode(outputs: Arrays, schema: Any) -> tuple[bytes, int | None]:
+        def encode(outputs: Arrays, schema: Schema) -> tuple[bytes, int | None]:
             model = self.service.described
             return oip.encode_infer(asked[0], outputs, schema, model["name"], model["version"])
 
@@ -312,8 +312,7 @@ class App:
 
     async def model_stats(self, request: Request) -> Response:
         """Counts and times of this worker, as Triton's statistics extension has them."""
-        if request.path.split("/")[3] != "stats":
-            self._named(request)
+        self._named(request)
         return as_json({"model_stats": [self.service.statistics()]})
 
     async def repository_index(self, request: Request) -> Response:
@@ -338,10 +337,6 @@ class App:
         self._named(request)
         standing = self.board.standing()
         return as_json({"name": self.service.described["name"], "ready": standing.ready}, 200 if standing.ready else 503)
-
-
-def _version(rest: list[str]) -> bool:
-    return not rest or (len(rest) == 2 and rest[0] == "versions")
 
 
 def _error(text: str, status: int) -> Response:

@@ -137,6 +137,8 @@ class Supervisor:
     def _ended(self, worker: _Worker, status: int) -> None:
         worker.pid = 0
         self._board.clear(worker.slot)
+        for gauge in self._metrics.glob(f"gauge_live*_{worker.slot}.db") if self._metrics else ():
+            gauge.unlink(missing_ok=True)  # what a dead worker said of itself
         if self._ending:
             return
         now = time.monotonic()
