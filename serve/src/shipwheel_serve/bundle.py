@@ -61,7 +61,8 @@ def save(  # noqa: PLR0913 - what a user may say about a model, all of it by nam
     target = Path(folder)
     _replaceable(target)
     methods = {"output": method} if isinstance(method, str) else dict(method)
-    asked = _ask(model, inputs, methods, rows, features)
+    live = formats.live(model)
+    asked = _ask(live, inputs, methods, rows, features)
     draft = _Draft(
         asked=asked,
         name=name or target.resolve().name,
@@ -75,7 +76,7 @@ def save(  # noqa: PLR0913 - what a user may say about a model, all of it by nam
         feature_spec=f"{features.__module__}:{features.__qualname__}" if callable(features) else features,
     )
     with _beside(target) as made:
-        _write(made, model, draft)
+        _write(made, live.object, draft)
     return target
 
 
@@ -118,8 +119,7 @@ class _Draft:
     feature_spec: str | bool | None
 
 
-def _ask(model: Any, inputs: Any, methods: Mapping[str, str], most: int, features: Any) -> _Asked:
-    live = formats.live(model)
+def _ask(live: formats.Loaded, inputs: Any, methods: Mapping[str, str], most: int, features: Any) -> _Asked:
     layout, fields, columns = describe(inputs)
     if layout == "array" and live.described and len(live.described[2]) == (fields[0].shape or (0, 0))[-1]:
         columns = live.described[2]

@@ -207,7 +207,8 @@ def _read(source: Path | bytes) -> tuple[_Reader, Any]:
     try:
         if data[:2] == b"PK":
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                data = b"".join(archive.read(name) for name in archive.namelist() if name.endswith("data.pkl"))
+                [name] = [each for each in archive.namelist() if each.endswith("data.pkl")]  # two could be told apart by nobody
+                data = archive.read(name)
         for magic, opener in _OPENERS:
             data = opener(data) if data.startswith(magic) else data
         if data[:1] == b"\x78":

@@ -91,6 +91,8 @@ def load_file(path: Path, settings: Settings, name: str = "") -> Model:
 
 
 def _load_bare(path: Path, settings: Settings) -> tuple[Loaded, Mapping[str, Any]]:
+    if path.is_dir() and len(inside := [each for each in path.iterdir() if not each.name.startswith(".")]) == 1:
+        [path] = inside  # what is mounted may be a folder around the file
     if not path.is_file():
         raise ModelError(f"there is no model at {path}", hint="`model` in the settings is relative to the project")
     pinned = bool(settings.sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 from collections.abc import Mapping
@@ -19,14 +20,14 @@ _ONNX_TYPES = {"float": "float32", "double": "float64"}
 
 
 def live(model: Any, kind: str = "", described: Any = None) -> Loaded:
-    """A module of torch, in evaluation mode, on the GPU if there is one."""
+    """A module of torch in evaluation mode: from a file on the GPU if there is one; in memory (no `kind`) a copy on the CPU."""
     import torch
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if kind and torch.cuda.is_available() else "cpu")
     if isinstance(model, torch.export.ExportedProgram):
-        described, model = _exported_inputs(model), model.module()
-    elif isinstance(model, torch.nn.Module):
-        model.eval()
+        source, described, model = model, _exported_inputs(model), model.module()
+    else:
+        source = model = (model if kind else copy.deepcopy(model)).eval()
     model.to(device)
     low = next((each.dtype for each in model.parameters() if each.dtype in (torch.bfloat16, torch.float16)), None)
 
@@ -48,7 +49,7 @@ def live(model: Any, kind: str = "", described: Any = None) -> Loaded:
 
         return predict
 
-    return Loaded(library="torch", format=kind, object=model, ask=ask, described=described or _module_inputs(model))
+    return Loaded(library="torch", format=kind, object=source, ask=ask, described=described or _module_inputs(model))
 
 
 def _names(call: Any) -> set[str]:
