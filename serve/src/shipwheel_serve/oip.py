@@ -287,7 +287,7 @@ def _as_tensor(array: np.ndarray, of: Field | None) -> tuple[str, np.ndarray]:
         return "BYTES", array
     if of is not None and of.dtype == "bfloat16" and array.dtype == np.float32:
         return "BF16", array
-    return _NAMES[array.dtype.name], array
+    return _NAMES[array.dtype.name], array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def _to_bytes(kind: str, array: np.ndarray) -> bytes | memoryview:

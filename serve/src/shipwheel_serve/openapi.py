@@ -24,9 +24,9 @@ STATUSES = {
     504: "No answer within the time limit.",
 }
 _ASKED = (400, 413, 429, 500, 503, 504)
-_TIME = (
-    r"^(1[7-9]|2[01])\d\d-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-9]))"
-    r"(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d%s)?%s$"
+_TIME = (  # days that there are, in years that nanoseconds reach
+    r"^((1[7-9]|2[01])\d\d-((0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|1\d|2[0-8]))"
+    r"|(1[7-9]|2[01])(0[48]|[2468][048]|[13579][26])-02-29|2000-02-29)(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d%s)?%s$"
 )
 _FORMS = (
     'Rows as objects or lists, bare or under "instances" or "records"; {"inputs": ...}; {"columns": {name: [...]}}; '
@@ -192,7 +192,7 @@ def _scalar(of: Field) -> Json:
         return {"type": "boolean" if of.dtype == "bool" else "string"}
     dtype: np.dtype[Any] = np.dtype(np.float32 if of.dtype == "bfloat16" else of.dtype)
     if dtype.kind in "mM":
-        unit = np.datetime_data(dtype)[0]  # type: ignore[arg-type]
+        unit = np.datetime_data(dtype)[0]
         if dtype.kind == "m":
             return {"type": "integer", "minimum": -(2**63) + 1, "maximum": 2**63 - 1, "description": f"a count of {unit}"}
         digits = {"ms": 3, "us": 6, "ns": 9}.get(unit, 0)
@@ -236,7 +236,7 @@ def _tensor(of: Field) -> Json:
 
 
 def _tensor_of(of: Field, array: np.ndarray) -> Json:
-    data = values.to_list(array.ravel())
+    data = values.to_exact(array.ravel(), of)
     return {"name": of.name, "datatype": oip.datatype(of), "shape": list(array.shape), "data": data}
 
 

@@ -268,12 +268,19 @@ def _time(field: Field) -> Callable[[Any], Any]:
         shift = int(sign + "1") * (int(hours) * 60 + int(minutes)) if sign else 0
         if shift and not zoned:
             raise ValueError("must have no offset")
-        if unit == "ns" and not 1678 <= int(year) <= 2261:
-            raise ValueError("must be from 1678 to 2261")
+        text = f"{year}{date}T{clock or '00:00'}"
         try:
-            return np.datetime64(f"{year}{date}T{clock or '00:00'}", unit) - np.timedelta64(shift, "m").astype(f"m8[{unit}]")
-        except (ValueError, TypeError):
-            raise ValueError(f"must be a time that {field.dtype} can hold") from None
+            fine: Any
+            if unit == "ns":
+                fine = np.datetime64(text, "ns") if 1678 <= int(year) <= 2261 else np.datetime64("NaT", "ns")
+            else:
+                fine = np.datetime64(text, "us")
+            time = fine.astype(f"M8[{unit}]")
+        except ValueError:
+            raise ValueError("must be a time that there is") from None
+        if time != fine or (unit != "ns" and text.partition(".")[2][6:].strip("0")):  # NaT is not itself either
+            raise ValueError(f"must be a time that {field.dtype} can hold")
+        return time - np.timedelta64(shift, "m")
 
     return check
 
