@@ -95,28 +95,33 @@ def _differ(
     """How `other` differs from the wanted `one`, "" if not at all; and the largest absolute error."""
     if one.shape != other.shape:
         return f"has the shape {list(other.shape)}, training had {list(one.shape)}", 0.0
-    if _kind(one) != _kind(other):
-        return f"is {_kind(other)}, training had {_kind(one)}", 0.0
-    if one.size == 0:
-        return "", 0.0
-    if one.dtype.kind not in "fc":
-        equal = np.asarray(_same(one, other)).reshape(one.shape)
-        error = _integer_error(one, other)
-        return ("" if equal.all() else _sentence(~equal, one, other, error)), error
-    rtol, atol = tolerance or TOLERANCE.get(kind or str(one.dtype), TOLERANCE["float64"])
-    a, b = one.astype(np.complex128 if one.dtype.kind == "c" else np.float64), other.astype(np.float64)
-    nothing = ~np.isfinite(a) & ~np.isfinite(b) if json else (np.isnan(a) & np.isnan(b)) | (a == b)
+    moved = f"is {_kind(other)}, training had {_kind(one)}" if _kind(one) != _kind(other) else ""
+    if one.size == 0 or (moved and not {one.dtype.kind, other.dtype.kind} <= set("biuf")):
+        return moved, 0.0
+    if "f" not in (one.dtype.kind, other.dtype.kind):
+        wrong, error = ~np.asarray(_same(one, other)).reshape(one.shape), _integer_error(one, other)
+        found = _sentence(wrong, wrong, one, other, error) if wrong.any() else ""
+    else:
+        rtol, atol = tolerance or TOLERANCE.get(kind or str(one.dtype), TOLERANCE["float64"])
+        found, error = _far(one.astype(np.float64), other.astype(np.float64), rtol, atol, json=json)
+    return " and ".join(filter(None, (moved, found))), error
+
+
+def _far(one: np.ndarray, other: np.ndarray, rtol: float, atol: float, *, json: bool) -> tuple[str, float]:
+    """The same for floats, within tolerance; in JSON nothing that is not finite can be told apart."""
+    nothing = ~np.isfinite(one) & ~np.isfinite(other) if json else (np.isnan(one) & np.isnan(other)) | (one == other)
     with np.errstate(invalid="ignore"):
-        distance = np.where(nothing, 0.0, np.abs(a - b))
-        wrong = ~nothing & ~(distance <= atol + rtol * np.abs(a))
+        distance = np.where(nothing, 0.0, np.abs(one - other))
+        wrong = ~nothing & ~(distance <= atol + rtol * np.abs(one))
     finite = distance[np.isfinite(distance)]
     error = float(finite.max()) if finite.size else 0.0
-    return ("" if not wrong.any() else _sentence(wrong, one, other, error, distance)), error
+    return (_sentence(wrong, np.nan_to_num(distance, nan=np.inf), one, other, error) if wrong.any() else ""), error
 
 
 def _kind(array: np.ndarray) -> str:
-    """A dtype's name; texts are one kind however they are held."""
-    return "string" if array.dtype.kind in "OUST" else str(array.dtype)
+    """bool, integer, float, ...: another width of the same numbers is no difference, another kind is one."""
+    kinds = {"b": "bool", "i": "integer", "u": "integer", "f": "float", "m": "timedelta", "M": "datetime"}
+    return kinds.get(array.dtype.kind, "string" if array.dtype.kind in "OUST" else str(array.dtype))
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> Any:
@@ -140,13 +145,12 @@ def _integer_error(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max()) if one.dtype.kind in "iub" else 0.0
 
 
-def _sentence(wrong: np.ndarray, one: np.ndarray, other: np.ndarray, error: float, distance: np.ndarray | None = None) -> str:
+def _sentence(wrong: np.ndarray, distance: np.ndarray, one: np.ndarray, other: np.ndarray, error: float) -> str:
     """The worst place: where the distance is largest, or the first one."""
-    at = np.argmax(np.where(wrong, np.nan_to_num(distance, nan=np.inf), -1)) if distance is not None else np.argmax(wrong)
-    place = np.unravel_index(int(at), one.shape)
+    place = np.unravel_index(int(np.argmax(np.where(wrong, distance, -1.0))), one.shape)
     spot = f"row {place[0]}" + "".join(f", {index}" for index in place[1:])
     many = f"{int(wrong.reshape(len(wrong), -1).any(1).sum())} of {len(wrong)} rows differ"
-    far = f", largest absolute error {error:.6g}" if one.dtype.kind in "iufc" else ""
+    far = f", largest absolute error {error:.6g}" if one.dtype.kind in "iuf" else ""
     return f"differs: at {spot} it is {_show(other[place])}, training had {_show(one[place])}{far}; {many}"
 
 
