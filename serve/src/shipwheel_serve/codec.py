@@ -113,7 +113,7 @@ def _of_rows(value: Any, plan: _Plan, quick: bool) -> Arrays:
         if len(schema.inputs) > 1:
             raise BadRequest("the rows must be objects, as the model has several inputs", hint=f"such as {_hint(plan)}")
         return {first.name: values.convert(value, first, quick, schema.columns)}
-    if plan.block and quick and (array := values.quickly(value, plan.block)) is not None:
+    if plan.block and (array := values.quickly(value, plan.block, quick)) is not None:
         return dict(zip(plan.names, array.T, strict=True))
     if len(plan.names) == 1 and not (value and type(value[0]) is list):
         return _of_columns({plan.names[0]: value}, plan, quick)
@@ -133,8 +133,8 @@ def _of_records(records: Sequence[Any], plan: _Plan, quick: bool) -> Arrays:
             raise BadRequest(f"row {at} must be an object like the others")
         if len(row) != count or any(name not in row for name in names):
             _refuse_names(row, names, f"row {at}")
-    if plan.block and quick and names is plan.names:
-        array = values.quickly([[row[name] for name in names] for row in records], plan.block)
+    if plan.block and names is plan.names:
+        array = values.quickly([[row[name] for name in names] for row in records], plan.block, quick)
         if array is not None:
             return dict(zip(names, array.T, strict=True)) if plan.split else {plan.block.name: array}
     return _of_columns({name: [row[name] for row in records] for name in names}, plan, quick)

@@ -152,7 +152,7 @@ def _of_json(tensor: dict[str, Any], kind: str, shape: list[int], of: Field, qui
     target = _target(kind, of)
     data = tensor["data"]
     free = Field(name=of.name, dtype=target.dtype, shape=None, nullable=target.nullable)
-    if quick and (array := values.quickly(data, free)) is not None:
+    if (array := values.quickly(data, free, quick)) is not None:
         _count(array.size, shape, of)
         return array.reshape(fitted)
     if type(data) is not list:

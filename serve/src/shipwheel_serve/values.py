@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -40,17 +41,20 @@ def loads(body: bytes | memoryview) -> Any:
 
 
 def is_quick(body: bytes | memoryview) -> bool:
-    """Whether numpy may look at the body's numbers by itself: it would take true for 1."""
-    return b"true" not in (data := bytes(body)) and b"false" not in data  # of bytes no copy is made
+    """Whether numpy may look at the body's numbers unseen.
+
+    It would take true for 1; and text among numbers would make every element as wide as the longest one.
+    """
+    return len(body) < 4096 and b"true" not in (data := bytes(body)) and b"false" not in data
 
 
 def convert(value: Any, field: Field, quick: bool = False, columns: Sequence[str] = ()) -> np.ndarray:
-    """A (nested) list as the array of `field`; `quick`: it holds neither true nor false.
+    """A (nested) list as the array of `field`; `quick`: as `is_quick` says.
 
     Raises:
         BadRequest: names the field, the row and the value that do not fit.
     """
-    if quick and (array := quickly(value, field)) is not None:
+    if (array := quickly(value, field, quick)) is not None:
         return array
     flat, shape = flatten(value, field)
     if not fits(tuple(shape), field):
@@ -77,8 +81,10 @@ def checked(flat: Sequence[Any], shape: Sequence[int], field: Field, columns: Se
     return array.reshape(shape)
 
 
-def quickly(value: Any, field: Field) -> np.ndarray | None:
+def quickly(value: Any, field: Field, quick: bool) -> np.ndarray | None:
     """The same in one step for numbers, where numpy gets it right by itself; None: element by element, then."""
+    if not quick and not (field.held.kind in "fiu" and _are_numbers(value)):
+        return None
     try:
         array = np.array(value)
     except (ValueError, OverflowError):  # ragged
@@ -96,6 +102,16 @@ def quickly(value: Any, field: Field) -> np.ndarray | None:
         return None if array.size else array.astype(dtype)
     limits = np.iinfo(dtype)
     return array.astype(dtype) if limits.min <= array.min() and array.max() <= limits.max else None
+
+
+def _are_numbers(value: Any) -> bool:
+    """Whether all elements of a nested list are numbers, and no booleans."""
+    level = [value]
+    while level and type(level[0]) in (list, tuple):
+        if not set(map(type, level)) <= {list, tuple}:
+            return False
+        level = list(chain.from_iterable(level))
+    return set(map(type, level)) <= {int, float}
 
 
 def cast(array: np.ndarray, field: Field) -> np.ndarray:

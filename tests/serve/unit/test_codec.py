@@ -196,6 +196,21 @@ def test_a_number_that_float32_cannot_hold_is_refused() -> None:
         codec.decode(b"[[1,1e300,2,3]]", NAMED)
 
 
+def test_long_text_among_numbers_takes_no_memory() -> None:
+    row = ", ".join(["1"] * 20_000)
+    with pytest.raises(BadRequest):
+        codec.decode(
+            f'["{"x" * 5_000_000}", {row}]'.encode(), Schema(layout="array", inputs=(Field(name="x", dtype="float64"),))
+        )
+
+
+def test_many_rows_beside_booleans_are_still_numbers() -> None:
+    schema = Schema(layout="frame", inputs=(Field(name="a", dtype="float32"), Field(name="b", dtype="bool")))
+    arrays = codec.decode(json.dumps({"columns": {"a": [0.5] * 2000, "b": [True] * 2000}}).encode(), schema)
+    assert arrays["a"].tolist() == [0.5] * 2000
+    assert arrays["b"].all()
+
+
 def test_a_column_may_be_called_as_a_form_is() -> None:
     schema = Schema(layout="frame", inputs=(Field(name="inputs", dtype="int64"), Field(name="columns", dtype="int64")))
     assert listed(codec.decode(b'{"inputs": 1, "columns": 2}', schema)) == {"inputs": [1], "columns": [2]}
