@@ -95,7 +95,7 @@ def _differ(
     """How `other` differs from the wanted `one`, "" if not at all; and the largest absolute error."""
     if one.shape != other.shape:
         return f"has the shape {list(other.shape)}, training had {list(one.shape)}", 0.0
-    moved = f"is {_kind(other)}, training had {_kind(one)}" if _kind(one) != _kind(other) else ""
+    moved = f"is {_dtype(other)}, training had {_dtype(one)}" if _kind(one) != _kind(other) else ""
     if one.size == 0 or (moved and not {one.dtype.kind, other.dtype.kind} <= set("biuf")):
         return moved, 0.0
     if "f" not in (one.dtype.kind, other.dtype.kind):
@@ -119,9 +119,12 @@ def _far(one: np.ndarray, other: np.ndarray, rtol: float, atol: float, *, json: 
 
 
 def _kind(array: np.ndarray) -> str:
-    """bool, integer, float, ...: another width of the same numbers is no difference, another kind is one."""
-    kinds = {"b": "bool", "i": "integer", "u": "integer", "f": "float", "m": "timedelta", "M": "datetime"}
-    return kinds.get(array.dtype.kind, "string" if array.dtype.kind in "OUST" else str(array.dtype))
+    """Another width of the same numbers is no difference, another kind is one; texts are one kind however they are held."""
+    return {"u": "i", "O": "U", "S": "U", "T": "U"}.get(array.dtype.kind, array.dtype.kind)
+
+
+def _dtype(array: np.ndarray) -> str:
+    return "text" if _kind(array) == "U" else str(array.dtype)
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> Any:

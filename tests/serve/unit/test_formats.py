@@ -170,6 +170,26 @@ def test_any_class_with_predict_is_a_model(tmp_path, form, name, factor):
             sys.modules.pop(module, None)
 
 
+def test_warnings_that_are_printed_are_heard_and_the_rest_is_not_on_stdout(tmp_path, capsys):
+    (tmp_path / "classes_b.py").write_text("print('[12:00:00] WARNING: old model')\nprint('hello')\n" + CLASSES)
+    before = list(sys.path)
+    try:
+        settings = Settings(root=tmp_path, model="classes_b.py:Plain")
+        assert formats.load_file(tmp_path / settings.model, settings).warnings == ("[12:00:00] WARNING: old model",)
+        assert capsys.readouterr() == ("", "hello\n")
+    finally:
+        sys.path[:] = before
+        sys.modules.pop("classes_b", None)
+
+
+def test_a_folder_around_one_file_is_that_file(classifier, tmp_path):
+    skops.io.dump(classifier, tmp_path / "m.skops")
+    assert formats.load_file(tmp_path, Settings()).format == "skops"
+    (tmp_path / "other").write_text("x")
+    with pytest.raises(ModelError, match="there is no model at"):
+        formats.load_file(tmp_path, Settings())
+
+
 def test_a_class_loads_from_the_folder_that_was_fetched(tmp_path):
     (tmp_path / "classes_b.py").write_text(CLASSES)
     (tmp_path / "fetched").mkdir()

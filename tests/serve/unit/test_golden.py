@@ -98,6 +98,15 @@ def test_a_changed_dtype_or_shape_is_a_reason():
     assert compared({"y": np.array(["a"])}, {"y": np.array(["a"], object)}).passed
 
 
+def test_another_width_is_no_difference_but_another_kind_and_its_values_are_one_reason():
+    assert compared({"day": np.array([44, 1], "int64")}, {"day": np.array([44, 1], "int32")}).passed
+    assert compared({"day": np.array([1.0], "float64")}, {"day": np.array([1.0], "float32")}).passed
+    reason = only(compared({"day": np.array([44, 1], "int64")}, {"day": np.array([44.0, 32.0])}))
+    assert reason.startswith(
+        "output 'day' is float64, training had int64 and differs: at row 1 it is 32.0, training had 1.0, largest"
+    )
+
+
 def test_outputs_and_features_that_come_or_go_are_named_features_first():
     verdict = compared({"a": [1]}, {"b": [1]}, features={"f": np.array([1.0])}, made={"f": np.array([9.0])})
     assert [reason.split(" differs")[0] for reason in verdict.reasons] == [

@@ -11,9 +11,11 @@ python.py    MODULE:CLASS
 from __future__ import annotations
 
 import hashlib
+import io
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -193,14 +195,22 @@ def featuring(call: Ask | None, schema: Schema) -> Predict | None:
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """What libraries warn about within, each once; not what will change in some later version of them."""
-    said = list[str]()
-    with warnings.catch_warnings(record=True) as caught:
+    """What libraries warn about within, each once; not what will change in some later version of them.
+
+    XGBoost before 2 prints its warnings; whatever else is printed goes to stderr, for stdout is data.
+    """
+    said, printed = list[str](), io.StringIO()
+    with warnings.catch_warnings(record=True) as caught, redirect_stdout(printed):
         warnings.simplefilter("always")
-        yield said
+        try:
+            yield said
+        finally:
+            lines = printed.getvalue().splitlines()
+            sys.stderr.writelines(f"{line}\n" for line in lines if "WARNING" not in line)
     ignored = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
-    texts = [" ".join(str(each.message).split()) for each in caught if not issubclass(each.category, ignored)]
-    said += dict.fromkeys(texts)
+    texts = [str(each.message) for each in caught if not issubclass(each.category, ignored)]
+    texts += [line for line in lines if "WARNING" in line]
+    said += dict.fromkeys(" ".join(text.split()) for text in texts)
 
 
 def with_warnings(model: Model, said: list[str], settings: Settings) -> Model:
