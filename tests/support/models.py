@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from support.wheels import make_wheel
+
 PACKAGES = {"alpha": "1.0", "numpy": "1.26.4"}
 
 
@@ -34,3 +36,11 @@ def write_files(root: Path, files: Mapping[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return root
+
+
+def stock_runtime(shelf: Path) -> None:
+    """Put small wheels of what the runtime needs onto a shelf: numpy in two versions, the rest in one, too new for doubt."""
+    for name in ("httptools", "nvidia_ml_py", "orjson", "prometheus_client", "uvicorn", "uvloop", "skops", "fsspec", "aiohttp"):
+        make_wheel(shelf, name, "9999.0")
+    for version in ("1.26.4", "2.1.0"):
+        make_wheel(shelf, "numpy", version)
