@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -23,7 +24,7 @@ NAME = "shipwheel-demo"
 
 def main() -> int:
     """Every step as a user would type it."""
-    if not (PROJECT / "model" / "model.joblib").exists():
+    if not (PROJECT / "model" / "bundle.json").exists():
         train()
     step("lock", "shipwheel", "lock", str(PROJECT))
     built = json.loads(step("build", "shipwheel", "build", str(PROJECT), "-t", "tabular:demo", "--json", capture=True))
@@ -31,14 +32,15 @@ def main() -> int:
     subprocess.run([BIN / "shipwheel", "-q", "rm", NAME], capture_output=True, check=False)
     started = time.monotonic()
     port = free_port()
-    step("run", "shipwheel", "run", "tabular:demo", "-d", "-p", f"{port}:8000", "--name", NAME, *engine, capture=True)
+    step("run", "shipwheel", "run", "tabular:demo", "-d", "-p", f"{port}:8080", "--name", NAME, *engine, capture=True)
     ready = time.monotonic() - started
     try:
         answer, asked = ask(f"http://127.0.0.1:{port}")
     finally:
         step("stop", "shipwheel", "stop", NAME)
         step("rm", "shipwheel", "rm", NAME)
-    print(f"\nanswer   {json.dumps(answer)}  ({asked * 1000:.0f} ms)")
+    print(f"\nverified {built['verified']}")
+    print(f"answer   {json.dumps(answer)}  ({asked * 1000:.0f} ms)")
     sizes = built["sizes"]
     megabytes = ", ".join(f"{size / 1e6:.1f} MB {name}" for name, size in sizes.items())
     print(f"size     {megabytes}, {len(built['layers'])} layers")
@@ -55,7 +57,9 @@ def train() -> None:
     step("environment to train in", uv, "venv", "--quiet", "--clear", "--python", python, str(environment))
     interpreter = str(environment / "bin" / "python")
     requirements = str(PROJECT / "requirements.txt")
-    step("packages to train with", uv, "pip", "install", "--quiet", "--python", interpreter, "-r", requirements)
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = step("the runtime, which shipwheel carries", "shipwheel", "serve", "--wheel", folder, capture=True).strip()
+        step("packages to train with", uv, "pip", "install", "--quiet", "--python", interpreter, "-r", requirements, wheel)
     step("train", interpreter, str(PROJECT / "train.py"))
 
 

@@ -55,6 +55,7 @@ class Example:
     name: str
     path: str
     body: bytes
+    port: int = 8000
 
     def ask(self, port: int) -> Any:
         """Its own request to the service on this port."""
@@ -82,14 +83,41 @@ def uv(yard: Ship, *words: object, cwd: Path) -> None:
     subprocess.run([find_uv_bin(), *map(str, words)], cwd=cwd, env=dict(yard.env), check=True)
 
 
+def trained(name: str, yard: Ship, folder: Path) -> Path:
+    """A project whose bundle its own script has made, with the runtime's wheel."""
+    project = copied(name, folder)
+    wheel = yard("serve", "--wheel", folder).out.strip()
+    words = ("run", "--no-project", "--python", PYTHON, "--with-requirements", "requirements.txt", "--with", wheel, "train.py")
+    uv(yard, *words, cwd=project)
+    return project
+
+
 @pytest.fixture(scope="session")
 def tabular(yard: Ship, tmp_path_factory: pytest.TempPathFactory) -> Example:
-    """Trained by its own script."""
-    project = copied("tabular", tmp_path_factory.mktemp("tabular"))
-    uv(yard, "run", "--no-project", "--python", PYTHON, "--with-requirements", "requirements.txt", "train.py", cwd=project)
+    """A pipeline of scikit-learn in a bundle; verified as it is built."""
+    project = trained("tabular", yard, tmp_path_factory.mktemp("tabular"))
     yard("lock", project)
     made = yard.build(project)
     assert made["sizes"]["compressed"] < 150e6
+    return Example(ship=yard, name=made["name"], path="/predict", body=(project / "request.json").read_bytes(), port=8080)
+
+
+@pytest.fixture(scope="session")
+def boosting(yard: Ship, tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """A booster of LightGBM in a bundle; no server code, no configuration."""
+    project = trained("boosting", yard, tmp_path_factory.mktemp("boosting"))
+    yard("lock", project)
+    made = yard.build(project)
+    return Example(ship=yard, name=made["name"], path="/predict", body=(project / "request.json").read_bytes(), port=8080)
+
+
+@pytest.fixture(scope="session")
+def fastapi(yard: Ship, tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """A server of its own."""
+    project = copied("fastapi", tmp_path_factory.mktemp("fastapi"))
+    uv(yard, "run", "--no-project", "--python", PYTHON, "--with-requirements", "requirements.txt", "train.py", cwd=project)
+    yard("lock", project)
+    made = yard.build(project)
     return Example(ship=yard, name=made["name"], path="/predict", body=(project / "request.json").read_bytes())
 
 
@@ -151,7 +179,7 @@ def started(kind: str, place: dict[str, str]) -> Iterator[Any]:
     def start(example: Example, *flags: str) -> Running:
         ship, port, engine = example.ship.having(**place), free_port(), ("--engine", kind)
         ship = ship.having(PATH=os.environ["PATH"])
-        name = ship("run", example.name, "-d", "-p", f"{port}:8000", *engine, *flags).out.strip()
+        name = ship("run", example.name, "-d", "-p", f"{port}:{example.port}", *engine, *flags).out.strip()
         running.append(Running(ship=ship, name=name, port=port, flags=engine))
         return running[-1]
 
@@ -175,14 +203,30 @@ def test_tabular_answers(tabular: Example, started: Any) -> None:
     service = started(tabular)
     answer = tabular.ask(service.port)
     assert [each["cultivar"] for each in answer["predictions"]] == ["class_0", "class_1"]
-    check_inside(service.look_around(), [1000, 0], {"app.py", "model"})
+    check_inside(service.look_around(), [1000, 0], {"shipwheel.json", "model"})
     assert service.ship.run("exec", *service.flags, service.name, "sh", "-c", "true").status != 0
 
 
 def test_tabular_answers_under_any_user_on_a_read_only_root(tabular: Example, started: Any) -> None:
-    service = started(tabular, "--user", "12345:0", "--read-only")
+    service = started(tabular, "--user", "12345:0", "--read-only", "-e", "SHIPWHEEL_WORKERS=2")
     assert len(tabular.ask(service.port)["predictions"]) == 2
-    check_inside(service.look_around(), [12345, 0], {"app.py", "model"})
+    check_inside(service.look_around(), [12345, 0], {"shipwheel.json", "model"})
+
+
+def test_boosting_answers(boosting: Example, started: Any) -> None:
+    service = started(boosting)
+    answer = boosting.ask(service.port)["predictions"]
+    assert len(answer) == 2
+    assert all(5 < minutes < 120 for minutes in answer)
+    check_inside(service.look_around(), [1000, 0], {"shipwheel.json", "model"})
+
+
+@pytest.mark.parametrize("kind", ["runc"], indirect=True)
+def test_a_server_of_its_own_answers(fastapi: Example, started: Any) -> None:
+    service = started(fastapi)
+    answer = fastapi.ask(service.port)
+    assert [each["cultivar"] for each in answer["predictions"]] == ["class_0", "class_1"]
+    check_inside(service.look_around(), [1000, 0], {"app.py", "model"})
 
 
 def test_embeddings_answer(embeddings: Example, started: Any) -> None:

@@ -83,10 +83,10 @@ VARIANTS: dict[str, tuple[dict[str, str], tuple[str, ...], int]] = {
 
 @pytest.fixture(scope="session")
 def tabular(harbour: Ship, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
-    """examples/tabular, locked; a home that holds its downloads and no layers; the digest of its first build."""
+    """examples/fastapi, locked; a home that holds its downloads and no layers; the digest of its first build."""
     folder = tmp_path_factory.mktemp("tabular")
     project, home = folder / "tabular", folder / "home"
-    shutil.copytree(ROOT / "examples" / "tabular", project, ignore=shutil.ignore_patterns("*.lock", "model", ".venv"))
+    shutil.copytree(ROOT / "examples" / "fastapi", project, ignore=shutil.ignore_patterns("*.lock", "model", ".venv"))
     (project / "model").mkdir()
     (project / "model" / "model.joblib").write_bytes(bytes(range(256)) * 100)
     shutil.copytree(harbour.home / "downloads", home / "downloads", copy_function=os.link)

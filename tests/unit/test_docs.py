@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from shipwheel.cli.main import VERBS
+from shipwheel.runtime import runtime_wheel
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("examples/*/README.md")])
@@ -76,9 +77,10 @@ def folder(tmp_path: Path) -> Path:
 
 def train(project: Path) -> None:
     """As `make demo` does, unless that was run here."""
-    if not (project / "model" / "model.joblib").exists():
+    if not (project / "model" / "bundle.json").exists():
         uv = [Path(sys.executable).with_name("uv"), "run", "--no-project", "--python", sys.executable]
-        subprocess.run([*uv, "--with-requirements", "requirements.txt", "train.py"], cwd=project, check=True)
+        wheel = runtime_wheel().write(project.parent)
+        subprocess.run([*uv, "--with-requirements", "requirements.txt", "--with", wheel, "train.py"], cwd=project, check=True)
 
 
 @pytest.mark.parametrize("block", [marked(block) for block in blocks()])
