@@ -73,7 +73,7 @@ def save(  # noqa: PLR0913 - what a user may say about a model, all of it by nam
         names=_globals(model),
         needed=tuple(packages),
         inputs=inputs,
-        feature_spec=f"{features.__module__}:{features.__qualname__}" if callable(features) else features,
+        feature_spec=_spec(features),
     )
     with _beside(target) as made:
         _write(made, live.object, draft)
@@ -116,7 +116,7 @@ class _Draft:
     names: frozenset[str]
     needed: tuple[str, ...]
     inputs: Any = field(repr=False)
-    feature_spec: str | bool | None
+    feature_spec: str
 
 
 def _ask(live: formats.Loaded, inputs: Any, methods: Mapping[str, str], most: int, features: Any) -> _Asked:
@@ -154,10 +154,19 @@ def _ask(live: formats.Loaded, inputs: Any, methods: Mapping[str, str], most: in
     )
 
 
+def _spec(features: Any) -> str:
+    """What bundle.json says about features: MODULE:FUNCTION, none, or nothing."""
+    if not callable(features):
+        return "none" if features is False else ""
+    if features.__module__ == "__main__":
+        raise ModelError(f"`features` is {features.__qualname__}, which only this script has", hint="move it to a module")
+    return f"{features.__module__}:{features.__qualname__}"
+
+
 def _features(live: formats.Loaded, given: Any) -> Any:
-    if given is False:
+    if given is False or given == "none":
         return None
-    if isinstance(given, str):
+    if given and isinstance(given, str):
         module, _, name = given.partition(":")
         return getattr(importlib.import_module(module), name)
     return given if callable(given) else live.features
@@ -206,19 +215,22 @@ def _write(folder: Path, model: Any, draft: _Draft) -> None:
         except Exception as error:  # noqa: BLE001 - the next format may do; all reasons are told if none does
             problems.append(f"{kind}: {error.message if isinstance(error, ServeError) else f'{type(error).__name__}: {error}'}")
             continue
-        if kind == "pickle":
-            _say(draft, problems)
+        _say(folder / table["path"], kind, draft, problems)
         return
     raise ModelError(f"the model cannot be saved: {'; '.join(problems)}", hint="nothing was written")
 
 
-def _say(draft: _Draft, problems: list[str]) -> None:
-    """Pickle is the last resort: say why, and what the settings will have to allow."""
-    tops = {name.split(".")[0] for name in draft.names}
-    refused = pickles.refused(draft.names, own=[top for top in tops if environment.is_own(top)])
+def _say(path: Path, kind: str, draft: _Draft, problems: list[str]) -> None:
+    """Pickle is the last resort: say why; and what the settings will have to allow."""
+    spec = draft.feature_spec.replace(":", ".")
+    names = formats.scikit.names_in(path, kind) | ({spec} - {"", "none"})
+    tops = {name.split(".")[0] for name in names}
+    refused = pickles.refused(names, own=[top for top in tops if environment.is_own(top)])
     why = f" ({'; '.join(problems)})" if problems else ""
-    more = f"; the service needs allow_globals = {json.dumps(refused)}" if refused else ""
-    warnings.warn(f"the model is saved as a pickle, which can run code when it is loaded{why}{more}", stacklevel=5)
+    said = [f"the model is saved as a pickle, which can run code when it is loaded{why}"] if kind == "pickle" else []
+    said += [f"the service needs allow_globals = {json.dumps(refused)}"] if refused else []
+    if said:
+        warnings.warn("; ".join(said), stacklevel=4)
 
 
 def _sample(draft: _Draft) -> Any:
@@ -250,7 +262,7 @@ def _describe(folder: Path, model: Any, draft: _Draft, written: Mapping[str, Any
         "environment": asdict(trained),
         "row_wise": asked.row_wise,
     }
-    if draft.feature_spec is not None:
+    if draft.feature_spec:
         table["model"]["features"] = draft.feature_spec
     if written["format"] == "pickle":
         table["globals"] = sorted(pickles.scan(folder / written["path"]))
@@ -269,7 +281,8 @@ def _prove(folder: Path, draft: _Draft) -> None:
     """
     everything = tuple(draft.names)  # of an object that is in memory already
     table = _read_table(folder, "")
-    also = tuple(table.get("globals") or ()) + tuple(each.replace(":", ".") for each in [table["model"].get("class", "")])
+    specs = [table["model"].get("class", ""), draft.feature_spec]
+    also = (*(table.get("globals") or ()), *(each.replace(":", ".") for each in specs))
     trust = formats.Trust(settings=Settings(allow_globals=everything + also, root=Path.cwd()), vouched=True)
     model = _load(folder, table, trust)
     sample = codec.decode(draft.asked.request, model.schema)
@@ -344,7 +357,9 @@ def _load(folder: Path, table: Mapping[str, Any], trust: formats.Trust) -> Model
     formats.python.importable(settings.root)
     with formats.heard() as said:
         loaded = formats.read(about, folder / about["path"], trust)
-        features = _features(loaded, about.get("features"))
+        if ":" in (spec := about.get("features", "")):
+            replace(trust, recorded=None).check([spec.replace(":", ".")], FILE)
+        features = _features(loaded, spec)
     model = Model(
         name=settings.name or table["name"],
         version=table["version"],

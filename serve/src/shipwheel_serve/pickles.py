@@ -243,7 +243,7 @@ def refused(names: Iterable[str], allowed: Iterable[str] = (), own: Iterable[str
 
 
 def _permitted(name: str, allowed: tuple[str, ...], own: tuple[str, ...]) -> bool:
-    if name in SAFE or any(name == each or (each.endswith(".*") and name.startswith(each[:-1])) for each in allowed):
+    if is_named(name, allowed):
         return True
     top, *rest = name.split(".")
     if any(part in sys.stdlib_module_names and part not in _ORDINARY for part in rest):
@@ -254,6 +254,11 @@ def _permitted(name: str, allowed: tuple[str, ...], own: tuple[str, ...]) -> boo
 
 
 _ORDINARY = ("random", "statistics", "calendar", "datetime", "decimal", "numbers", "array", "select", "signal", "string")
+
+
+def is_named(name: str, allowed: Iterable[str]) -> bool:
+    """Whether a name is SAFE, or among `allowed`: names, or module.*"""
+    return name in SAFE or any(name == each or (each.endswith(".*") and name.startswith(each[:-1])) for each in allowed)
 
 
 def _below(name: str, prefixes: Iterable[str]) -> bool:

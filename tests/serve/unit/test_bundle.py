@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 import os
 import pickle
 import subprocess
@@ -253,6 +254,23 @@ def test_features_may_be_a_function_of_a_module_or_none(own, points, tmp_path):
     assert passes(tmp_path / "m", Settings(root=tmp_path)).golden.features["feature"].shape == (32, 4)
     bundle.save(tmp_path / "n", own.Stored(1.0), inputs=points, features=False)
     assert passes(tmp_path / "n", Settings(root=tmp_path)).golden.features == {}
+
+
+def test_a_function_that_bundle_json_names_is_asked_leave_for(own, points, tmp_path):
+    bundle.save(tmp_path / "m", LinearRegression().fit(points, points[:, 0]), inputs=points)
+    for spec in ("os:system", "subprocess:call", "sklearn.base:os.system", "elsewhere:f"):
+        rewritten(tmp_path / "m", lambda table, spec=spec: table["model"].update(features=spec))
+        with pytest.raises(ModelError, match=f"bundle.json uses what a model may not use: {spec.replace(':', '.')}"):
+            bundle.load(tmp_path / "m", Settings(root=tmp_path))
+
+
+def test_what_the_service_will_have_to_allow_is_said_when_it_is_saved(points, tmp_path):
+    model = make_pipeline(FunctionTransformer(operator.pos), LinearRegression())
+    with pytest.warns(UserWarning, match=r'the service needs allow_globals = \["_operator\.pos"\]$'):
+        bundle.save(tmp_path / "m", model.fit(points, points[:, 0]), inputs=points)
+    with pytest.raises(ModelError, match=r"_operator\.pos"):
+        bundle.load(tmp_path / "m", Settings())
+    assert passes(tmp_path / "m", Settings(allow_globals=("_operator.pos",)))
 
 
 def test_a_model_that_cannot_be_saved_leaves_the_folder_as_it_was(own, points, tmp_path):

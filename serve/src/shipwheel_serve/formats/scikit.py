@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shipwheel_serve import pickles
 from shipwheel_serve.formats.loaded import Ask, Loaded, Write, columns_of, method_of
 from shipwheel_serve.formats.trust import Trust
 from shipwheel_serve.schema import Field
@@ -48,6 +49,17 @@ def read_pickle(path: Path, table: Mapping[str, Any], trust: Trust) -> Loaded:
     from shipwheel_serve import formats
 
     return formats.live(trust.unpickle(path), table["format"])
+
+
+def names_in(path: Path, kind: str) -> frozenset[str]:
+    """What a file of this format uses, and a service will ask leave for."""
+    if kind == "pickle":
+        return pickles.scan(path)
+    if kind == "skops":
+        import skops.io
+
+        return frozenset(skops.io.get_untrusted_types(file=path))
+    return frozenset()
 
 
 def _skops(model: Any, folder: Path) -> Mapping[str, Any]:

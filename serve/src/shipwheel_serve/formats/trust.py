@@ -89,7 +89,7 @@ class _Checked(pickle.Unpickler):
         found = super().find_class(module, name)
         full = f"{module}.{name}"
         home = getattr(found, "__module__", None) or module
-        if full not in pickles.SAFE and full not in self._trust.settings.allow_globals:
+        if not pickles.is_named(full, self._trust.settings.allow_globals):
             if isinstance(found, ModuleType):
                 raise ModelError(f"{self._what} uses what a model may not use: the module {full}")
             self._trust.check({full}, self._what)
