@@ -8,7 +8,7 @@ from shipwheel.cli.workshop import open_workshop
 from shipwheel.errors import UsageError
 from shipwheel.lock import FILE_NAME, Built, Lock, PlatformLock, Wheel, write_lock
 from shipwheel.oci.blob import Platform
-from shipwheel.project import Project
+from shipwheel.project import Project, Served
 from shipwheel.resolve.project import lock_project
 from shipwheel.resolve.wheels import STAY, Upgrade
 
@@ -29,7 +29,17 @@ def make_lock(
     for each in lock.platforms:
         built = f", {len(each.built)} built from source" if each.built else ""
         context.say(f"locked {each.platform}: {len(each.wheels)} wheels{built}, {len(each.debs)} Debian packages")
+        if project.served and (apart := _apart(project.served, each)):
+            context.say(f"  other than in training: {', '.join(apart)}", style="yellow")
     return lock
+
+
+def _apart(served: Served, locked: PlatformLock) -> list[str]:
+    """Packages whose versions are not those that the bundle was trained with."""
+    found = {each.name: each.version.partition("+")[0] for each in _packages(locked)}
+    trained = {name: version.partition("+")[0] for name, version in served.trained.packages.items()}
+    different = sorted(name for name, version in trained.items() if found.get(name) != version)
+    return [f"{name} {found.get(name, 'absent')} (was {trained[name]})" for name in different]
 
 
 def _packages(locked: PlatformLock) -> tuple[Wheel | Built, ...]:

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Set
+from dataclasses import replace
 from pathlib import Path
 from posixpath import dirname, normpath
 
@@ -49,7 +50,8 @@ def served_files(root: Path, found: ProjectFiles, served: Served, delivery: str)
             hint="put its settings under [tool.shipwheel.serve], and name the file in 'exclude'",
         )
     if delivery == "bake":
-        return _with(root, found, served.paths - held)
+        whole = _with(root, found, served.paths - held)
+        return replace(whole, left_out=tuple(item for item in whole.left_out if item.path.rstrip("/") != served.folder))
     away = [file for file in found.files if served.holds(file.path)]
     reason = {"download": "downloaded at start", "mount": "mounted at start"}[delivery]
     left = LeftOut(path=served.model, reason=reason, count=len(away), size=sum(file.size for file in away))

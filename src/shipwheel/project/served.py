@@ -170,9 +170,10 @@ def find_bundle(folder: Folder) -> Served | None:
     """
     named = folder.settings.model
     if named:
-        return None if is_class(named) else read_bundle(folder, normpath(named))
+        return None if is_class(named) else read_bundle(folder, _real(folder, named))
     names = [BUNDLE_FILE, *_found(folder, _BUNDLES)]
-    places = [dirname(name) or "." for name in _wanted(folder, names) if (folder.root / name).is_file()]
+    names = list(_wanted(folder, (name for name in names if (folder.root / name).is_file())))
+    places = dict.fromkeys(_real(folder, dirname(name) or ".") for name in names)
     found = [bundle for place in places if (bundle := read_bundle(folder, place))]
     if len(found) > 1:
         raise _several("bundles", (bundle.path(BUNDLE_FILE) for bundle in found), found[0].model)
@@ -251,16 +252,22 @@ def find_model_file(folder: Folder) -> Served | None:
     if named and is_class(named):
         return None
     if named and (folder.root / named).is_file():
-        paths = [normpath(named)]
+        paths = [_real(folder, named)]
     else:
         paths = _found(folder, (f"{normpath(named)}/*",) if named else _PLACES)
         paths = paths if named else list(_wanted(folder, (path for path in paths if Path(path).suffix in FORMATS)))
-    models = [path for path in paths if _is_model(folder.root / path)]
+    models = list(dict.fromkeys(_real(folder, path) for path in paths if _is_model(folder.root / path)))
     if len(models) > 1:
         raise _several("model files", models, models[0])
     if not models:
         return None
     return Served(kind="file", model=models[0], format=FORMATS[Path(models[0]).suffix], files=(basename(models[0]),))
+
+
+def _real(folder: Folder, path: str) -> str:
+    """Where a path leads through links, such as models/current; what leaves the project stays as it is."""
+    real, root = (folder.root / path).resolve(), folder.root.resolve()
+    return real.relative_to(root).as_posix() if real.is_relative_to(root) else normpath(path)
 
 
 def _found(folder: Folder, patterns: Iterable[str]) -> list[str]:

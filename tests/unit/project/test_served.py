@@ -57,6 +57,26 @@ def test_git_may_ignore_the_model(make) -> None:
     assert "artifacts/churn.pkl" in {file.path for file in project.files}
 
 
+def test_what_was_taken_is_not_said_to_be_left_out(make) -> None:
+    project = loaded(
+        make, bundle_files("artifacts/wine"), NEEDS, {".gitignore": "wine/\n"}, settings='model = "artifacts/wine"'
+    )
+    assert project.served is not None
+    assert not [item.path for item in project.left_out if "wine" in item.path]
+
+
+def test_a_link_to_a_bundle_or_file_is_no_second_one(make) -> None:
+    root = make({**bundle_files("models/v3"), **NEEDS})
+    (root / "models/current").symlink_to("v3")
+    (root / "model").symlink_to("models/v3")
+    for settings in ("", 'model = "models/current"\n'):
+        (root / "shipwheel.toml").write_text(settings)
+        project = load_project(root)
+        assert project.served is not None
+        assert project.served.model == "models/v3"
+        assert {*bundle_files("models/v3")} <= {file.path for file in project.files}
+
+
 def test_what_the_user_excludes_is_not_served(make) -> None:
     with pytest.raises(ProjectError, match="nothing to run"):
         loaded(make, bundle_files(), NEEDS, settings='exclude = ["model/"]')
