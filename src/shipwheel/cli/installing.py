@@ -15,14 +15,18 @@ from shipwheel.cli.context import Context
 from shipwheel.cli.workshop import open_workshop, this_machine
 from shipwheel.environments import Environments
 from shipwheel.errors import LockError
+from shipwheel.hashes import Hashes
 from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock, write_lock
 from shipwheel.plan import Plan
 from shipwheel.project import Project
 from shipwheel.resolve.fingerprint import fingerprint
+from shipwheel.resolve.model import check_model
 from shipwheel.runtime import runtime_wheel
 
 if TYPE_CHECKING:
     from shipwheel.supply import Supplier
+
+_RELOCK = "shipwheel lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +62,14 @@ def install_named(context: Context, needs: Needs) -> Path:
     return _environments(context).ensure(python, [*sorted(lines), needs.fingerprint, wheel.sha256], fill)
 
 
-def install_locked(context: Context, project: Project) -> Path:
-    """An environment with the locked wheels of this machine's platform, those built from source included."""
+def install_locked(context: Context, project: Project, lock: Lock | None) -> Path:
+    """An environment with the locked wheels of this machine's platform, those built from source included.
+
+    Without a lock the requirements are resolved, once for as long as they stay the same.
+    """
     with open_workshop(context, project) as shop:
         plan = Plan(project=project, platform=this_machine())
-        lock = _lock(context, project) or _resolved(context, plan, shop)
+        lock = lock or _resolved(context, plan, shop)
         locked = lock.of(plan.platform)
         if sys.platform != "linux":  # the versions of the lock, in files for this system
             lines = [f"{each.name}=={each.version}" for each in locked.wheels if each.name != runtime_wheel().name]
@@ -89,17 +96,18 @@ def _environments(context: Context, *, indexes: bool = False) -> Environments:
     return Environments(home=context.home, env={**context.env, **told})
 
 
-def _lock(context: Context, project: Project) -> Lock | None:
-    """The project's lock, where it is fresh and has this machine's platform."""
+def fresh_lock(context: Context, project: Project) -> Lock | None:
+    """The project's lock, where it is of these requirements, this runtime and this model, and has this machine's platform."""
     path = project.root / FILE_NAME
     if not path.exists():
         return None
     try:
         lock = read_lock(path)
         check_fresh(lock, fingerprint(project))
+        check_model(project, lock, Hashes(context.home / "hashes").sha256)
         lock.of(this_machine())
     except LockError as error:
-        context.say(f"{error.message}: serving with what the requirements ask for", style="yellow")
+        context.say(f"{error.message}\nserving without the lock; '{_RELOCK}' makes a new one", style="yellow")
         return None
     return lock
 

@@ -25,6 +25,11 @@ PREFIX = "SHIPWHEEL_"
 LOOPBACK = "127.0.0.1"
 """Where a service without a container listens: for this machine only."""
 
+_START = (
+    f"import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); from {RUNTIME}.__main__ import main; sys.exit(main())"
+)
+"""python -m, but for Ctrl-C: of an interpreter that starts it would show the imports that it was at."""
+
 _DROPPED = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__")
 """Of the caller's environment: what leads to other packages than those that were installed for the model."""
 
@@ -85,8 +90,8 @@ def _checked(text: str) -> Path:
 
 
 def _become(python: Path, root: Path, words: list[str], env: Mapping[str, str]) -> NoReturn:
-    """Go on as the service; until it handles Ctrl-C itself, that is ignored: Python would print a traceback while it starts."""
+    """Go on as the service; Ctrl-C while that starts ends it without a traceback, as `_START` gives it the system's meaning."""
     os.chdir(root)
     sys.stdout.flush()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.execve(python, [str(python), "-m", RUNTIME, *words], dict(env))
+    os.execve(python, [str(python), "-c", _START, *words], dict(env))

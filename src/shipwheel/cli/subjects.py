@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from shipwheel.cli.context import Context
-from shipwheel.cli.installing import Needs, install_locked, install_named
+from shipwheel.cli.installing import Needs, fresh_lock, install_locked, install_named
 from shipwheel.errors import ConfigError, ProjectError, UsageError
-from shipwheel.project import Project, load_project
+from shipwheel.layers.served import runtime_config
+from shipwheel.project import Project, Served, load_project
 from shipwheel.project.served import BUNDLE_FILE
 from shipwheel.runtime import sources
 
@@ -92,15 +93,23 @@ def _around(folder: Path) -> Project | None:
 def _project(context: Context, project: Project) -> Subject:
     served = project.served
     assert served
-    return _within(project, served.model, partial(install_locked, context, project))
+    lock = fresh_lock(context, project)
+    settings = json.loads(runtime_config(project, served, lock.model if lock else ()))
+    return _within(project, served.model, partial(install_locked, context, project, lock), _local(served, settings))
 
 
-def _within(project: Project, model: str, install: Callable[[], Path]) -> Subject:
+def _local(served: Served, settings: Mapping[str, object]) -> Mapping[str, object]:
+    """The settings for this machine, where a model that is here need not come from elsewhere."""
+    brought = ("delivery", "source", "mount", "files") if served.files or served.kind == "class" else ()
+    return {key: value for key, value in settings.items() if key not in ("format", "model", *brought)}
+
+
+def _within(project: Project, model: str, install: Callable[[], Path], settings: Mapping[str, object]) -> Subject:
     return Subject(
         root=project.root,
         model=model,
         install=install,
-        settings={},
+        settings=settings,
         env=project.env,
         python_path=tuple(project.root / each for each in (".", *project.python_path)),
     )
@@ -131,7 +140,7 @@ def _beside(context: Context, root: Path, model: str, needs: Needs) -> Subject:
         return Subject(root=root, model=model, install=partial(install_named, context, needs))
     file = str(project.requirements.files[0])
     needs = replace(needs, python=project.python, lines=(), files=(file,), fingerprint=project.requirements.fingerprint)
-    return _within(project, model, partial(install_named, context, needs))
+    return _within(project, model, partial(install_named, context, needs), {})
 
 
 def _inspected(path: Path) -> Mapping[str, Any]:
