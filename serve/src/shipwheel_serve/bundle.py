@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -284,7 +285,9 @@ def _prove(folder: Path, draft: _Draft) -> None:
     specs = [table["model"].get("class", ""), draft.feature_spec]
     also = (*(table.get("globals") or ()), *(each.replace(":", ".") for each in specs))
     trust = formats.Trust(settings=Settings(allow_globals=everything + also, root=Path.cwd()), vouched=True)
+    before = list(sys.path)
     model = _load(folder, table, trust)
+    sys.path[:] = before  # a service may change it, a training script is somebody's own
     sample = codec.decode(draft.asked.request, model.schema)
     answers = model.predict(sample)
     codec.encode(answers, model.schema)
