@@ -23,6 +23,9 @@ from shipwheel.resolve.wheels import STAY, Upgrade, WheelRequest, resolve_wheels
 GLIBC = {"bookworm": 36, "trixie": 41}
 """glibc 2.N of each release: which manylinux wheels run on it (PEP 600)."""
 
+LIBRARIES = {"lightgbm": ("libgomp1",)}
+"""System libraries that a wheel of a library which the runtime serves needs and does not bring (lightgbm: OpenMP)."""
+
 BUILDERS = ("amd64", "arm64")
 """Debian architectures of machines that build images; each has its own interpreter in the lock, to compile bytecode with."""
 
@@ -62,7 +65,7 @@ def lock_project(
         indexes = {name: future.result() for name, future in loading.items()}
         wheels = [future.result() for future in choosing]
     locked = [
-        PlatformLock(platform=platform, debs=_debs(project, indexes[platform.architecture]), wheels=chosen, built=built)
+        PlatformLock(platform=platform, debs=_debs(project, indexes[platform.architecture], chosen), wheels=chosen, built=built)
         for platform, (chosen, built) in zip(platforms, wheels, strict=True)
     ]
     interpreter = interpreter_packages(project.python)
@@ -143,6 +146,7 @@ def _wheels(
     return wheels, built
 
 
-def _debs(project: Project, index: DebIndex) -> tuple[Deb, ...]:
+def _debs(project: Project, index: DebIndex, wheels: Sequence[Wheel]) -> tuple[Deb, ...]:
     base = base_packages(project.python, shell=project.settings.shell)
-    return resolve_debs(index, (*base, *project.settings.system_packages))
+    needed = [name for wheel in wheels for name in LIBRARIES.get(wheel.name, ())]
+    return resolve_debs(index, (*base, *needed, *project.settings.system_packages))
