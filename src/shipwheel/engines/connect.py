@@ -126,7 +126,7 @@ def _service(program: str, environment: Mapping[str, str]) -> Iterator[str]:
         )
         try:
             deadline = time.monotonic() + SERVICE_WITHIN
-            while not path.exists():
+            while not _listens(path):
                 if process.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
                     said = log.read().decode(errors="replace").strip().splitlines() or ["it opened no socket"]
@@ -142,6 +142,16 @@ def _service(program: str, environment: Mapping[str, str]) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody answers there: a socket has its name a moment before that."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _cause(error: BaseException) -> str:

@@ -1,0 +1,24 @@
+"""Finding the service of an engine that is started for us."""
+
+import socket
+import sys
+from pathlib import Path
+
+from shipwheel.engines.connect import _service
+
+
+def test_podmans_own_service_counts_as_started_only_when_it_listens(tmp_path: Path) -> None:
+    program = tmp_path / "podman"
+    program.write_text(
+        f"""#!{sys.executable}
+import socket, sys, time
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[-1].removeprefix("unix://"))
+    time.sleep(0.3)
+    listener.listen()
+    time.sleep(60)
+"""
+    )
+    program.chmod(0o755)
+    with _service(str(program), {}) as url, socket.socket(socket.AF_UNIX) as probe:
+        probe.connect(url.removeprefix("unix://"))
