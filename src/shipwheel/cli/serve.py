@@ -60,7 +60,10 @@ def command(context: Context, /, target: str, **flags: Any) -> None:
     words = [f"--{name}={flags[name]}" for name in ("port", "host", "workers") if flags[name] is not None]
     words += ["--allow-pickle"] if flags["allow_pickle"] else []
     words += [f"--model={subject.model}"] if subject.model else []
-    _become(python, subject.root, words, variables(context.env, subject, text=sys.stderr.isatty()))
+    told = variables(context.env, subject, text=sys.stderr.isatty())
+    if not flags["python"] and told.pop("PYTHONDONTWRITEBYTECODE", ""):  # meant for the caller's folders, not for ours
+        told["PYTHONPYCACHEPREFIX"] = str(python.parents[1] / "bytecode")
+    _become(python, subject.root, words, told)
 
 
 def variables(env: Mapping[str, str], subject: Subject, *, text: bool) -> dict[str, str]:
