@@ -22,11 +22,11 @@ demo: setup
 test: setup
 	tests/engines/install.sh
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network"
-	$(BIN)/python -m pytest -q tests -m "docker or podman or runc or network"
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network and not serving"
+	$(BIN)/python -m pytest -q tests -m "docker or podman or runc or network or serving"
 
 unit: setup
-	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network and not slow"
+	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network and not serving and not slow"
 
 check: setup
 	$(BIN)/ruff format --check .

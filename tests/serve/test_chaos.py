@@ -17,6 +17,8 @@ import pytest
 
 from support.serving import Serving, serving
 
+pytestmark = pytest.mark.serving
+
 MODEL = '''
 import time
 
