@@ -98,7 +98,7 @@ def ensure_image(context: Context, target: str, *, verify: bool = True) -> tuple
         for verdict in made.verdicts:
             context.say(str(verdict), style=None if verdict.state == "passed" else "yellow")
         settings = _below(made.project.root, made.project.settings.run)
-        return made.name, replace(settings, volumes=(*settings.volumes, *_mounted_model(made.project, settings)))
+        return made.name, replace(settings, volumes=(*settings.volumes, *mounted_model(made.project, settings)))
     name = local_name(target)
     if name not in context.store.names():
         raise UsageError(f"there is no image '{name}'", hint="'shipwheel images' lists them; a project needs its folder")
@@ -111,13 +111,14 @@ def _below(root: Path, settings: RunSettings) -> RunSettings:
     return replace(settings, volumes=tuple(str(_at(root, volume) if volume.is_path else volume) for volume in volumes))
 
 
-def _mounted_model(project: Project, settings: RunSettings) -> Iterator[str]:
+def mounted_model(project: Project, settings: RunSettings) -> Iterator[str]:
     """The project's own model, read-only, for a service that wants it mounted and gets it from nowhere else."""
     served, serve = project.served, project.settings.serve
     if served is None or serve is None or serve.delivery != "mount" or not served.files:
         return
     if serve.mount not in _targets(settings.volumes):
-        yield str(Volume(source=str(project.root / served.folder), target=serve.mount, read_only=True))
+        path = project.root / served.model
+        yield str(Volume(source=str(path if path.is_dir() else path.parent), target=serve.mount, read_only=True))
 
 
 def _targets(volumes: Iterable[str]) -> frozenset[str]:
