@@ -152,7 +152,7 @@ def test_a_model_is_checked_in_its_image_before_that_gets_its_name(docked: Ship,
     said = docked.fails(9, "build", project)
     assert "iris:latest would never be ready" in said.error
     assert "output 'output' differs" in said.error
-    assert str(docked.image("iris").manifest.digest) == digest
+    assert str(docked.image("iris:latest").manifest.digest) == digest
     docked("build", project, "--no-verify")
     said = docked.fails(8, "run", "iris", "--engine", "runc", "-p", f"{free_port()}:8080")
     assert "will not be ready" in said.error
