@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shipwheel.errors import LockError
+from shipwheel.errors import LockError, StaleLockError
 from shipwheel.fetch import FileCache, Wanted, fetch
 from shipwheel.layers.bytecode import Interpreter
 from shipwheel.layers.interpreter import unpack_interpreter
@@ -84,10 +84,12 @@ class Supplier:
         return fetch(wanted, files, self.reach.client, self.progress)
 
     def _wanted(self, file: Wheel | Built) -> Wanted:
-        reach = self.reach
-        return Wanted(
-            name=file.filename, sha256=file.sha256, size=file.size, urls=lambda: wheel_urls(file, reach.indexes, reach.client)
-        )
+        return Wanted(name=file.filename, sha256=file.sha256, size=file.size, urls=lambda: self._urls(file))
+
+    def _urls(self, file: Wheel | Built) -> Iterable[str]:
+        if isinstance(file, Wheel) and file.source == "shipwheel":  # it would be here, were it the one that we carry
+            raise StaleLockError(f"locked with another version of the runtime, {file.version}", hint="run 'shipwheel lock'")
+        return wheel_urls(file, self.reach.indexes, self.reach.client)
 
     def _wanted_deb(self, deb: Deb) -> Wanted:
         return Wanted(

@@ -10,12 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from shipwheel.errors import StaleLockError
 from shipwheel.http import Client
 from shipwheel.lock import FILE_NAME, Lock, read_lock, write_lock
 from shipwheel.oci.image import Image, read_json
+from shipwheel.progress import SILENT
 from shipwheel.project import load_project
+from shipwheel.resolve.debian import DebianArchives
+from shipwheel.resolve.indexes import Indexes
 from shipwheel.resolve.model import lock_model
+from shipwheel.resolve.project import Reach
 from shipwheel.runtime import NAME, runtime_wheel
+from shipwheel.supply import Supplier
 from support.cargo import Mirror, locked_wheel
 from support.index import FileServer
 from support.models import bundle_files, write_files
@@ -129,6 +135,27 @@ def test_a_model_that_is_downloaded_at_start_is_not_in_the_image(ship: Ship, yar
 def test_a_change_of_delivery_makes_the_lock_stale(ship: Ship, yard: Yard) -> None:
     (yard.folder / "shipwheel.toml").write_text('[serve]\ndelivery = "mount"\n')
     assert "does not fit the project any more" in ship.fails(3, "build", yard.folder, *FLAGS).error
+
+
+def test_a_runtime_that_is_not_carried_is_asked_of_no_index(yard: Yard, server: FileServer, tmp_path: Path) -> None:
+    lock = read_lock(yard.folder / FILE_NAME)
+    wheels = tuple(replace(each, sha256="0" * 64) for each in lock.platforms[0].wheels if each.name == NAME)
+    platform = replace(lock.platforms[0], wheels=wheels)
+    with Client() as client:
+        reach = Reach(
+            client=client,
+            archives=DebianArchives(main=server.url, security=server.url),
+            indexes=Indexes(default=server.simple),
+            cache=tmp_path / "cache",
+            host=platform.platform,
+            env={},
+        )
+        supplier = Supplier(
+            lock=replace(lock, platforms=(platform,)), platform=platform.platform, reach=reach, home=tmp_path, progress=SILENT
+        )
+        with pytest.raises(StaleLockError, match="another version of the runtime"):
+            supplier.wheels()
+    assert server.paths() == []
 
 
 TRAIN = """
