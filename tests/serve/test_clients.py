@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tritonclient.http as triton
+import yaml
 from tritonclient.utils import InferenceServerException
 
 from support import bundles
@@ -243,3 +249,67 @@ def test_large_tensors(services: dict[str, Serving]) -> None:
     with client(services["Wide"]) as wide:
         result = wide.infer("Wide", [given_tensor("input", "FP32", array)])
         np.testing.assert_array_equal(result.as_numpy("output"), -array)
+
+
+# schemathesis: whatever a document allows and does not allow is asked, and each answer must be one that the document has
+
+HERE = Path(__file__).parent
+
+SCHEMATHESIS = """
+seed = 20240531
+continue-on-failure = true
+phases.stateful.enabled = false
+generation.max-examples = 30
+generation.database = "none"
+"""
+
+OURS = """
+[[operations]]
+include-path-regex = "/infer$"  # JSON Schema cannot say that data has as many values as shape
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-path-regex = "/unload$"  # always refused
+checks.positive_data_acceptance.enabled = false
+"""
+
+PROTOCOL = """
+[checks]  # nothing is known of the model, so that what the document allows may still be refused
+positive_data_acceptance.enabled = false
+negative_data_rejection.enabled = false
+"""
+
+
+def conforms(document: str | Path, config: str, service: Serving, folder: Path) -> None:
+    (folder / "schemathesis.toml").write_text(SCHEMATHESIS + config)
+    program = Path(sys.executable).parent / "schemathesis"
+    command = [program, "run", document, "--url", service.url, "--no-color"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not [line for line in service.lines if line.get("level") == "error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["iris", "people", "Every"])
+def test_our_own_document_says_what_happens(name: str, services: dict[str, Serving], tmp_path: Path) -> None:
+    service = services[name]
+    conforms(f"{service.url}/openapi.json", OURS, service, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["iris", "people"])
+def test_the_open_inference_protocol_as_others_describe_it(name: str, services: dict[str, Serving], tmp_path: Path) -> None:
+    document: Any = yaml.safe_load((HERE / "oip.yaml").read_text())
+    service, parts = services[name], document["components"]
+    schemas = parts["schemas"]
+    body = service.ask("/openapi.json").json()["paths"][f"/v2/models/{name}/infer"]["post"]["requestBody"]
+    example = body["content"]["application/json"]["example"]
+    names = [each["name"] for each in example["inputs"]]
+    parts["parameters"]["model_name"]["schema"] = {"enum": [name, "nobody", "a b", "ü"]}  # chance would never find it
+    parts["parameters"]["model_version"]["schema"] = {"enum": ["1", "2", "01", "-"]}
+    schemas["Request"]["example"] = example
+    schemas["Input"] = copy.deepcopy(schemas["Tensor"])
+    schemas["Input"]["properties"]["name"] = {"enum": [*names, "other"]}
+    schemas["Request"]["properties"]["inputs"]["items"] = {"$ref": "#/components/schemas/Input"}
+    (tmp_path / "oip.json").write_text(json.dumps(document))
+    conforms(tmp_path / "oip.json", PROTOCOL, service, tmp_path)

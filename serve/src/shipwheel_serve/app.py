@@ -196,7 +196,7 @@ class App:
 
     async def health(self, request: Request) -> Response:
         """The process lives."""
-        return Response(body=b'{"status":"alive"}')
+        return Response(body=b'{"live":true}')
 
     async def ready(self, request: Request) -> Response:
         """What the workers found out at their start."""
@@ -306,9 +306,10 @@ class App:
         return as_json(oip.model_config(model.name, model.version, model.schema, model.library))
 
     async def model_ready(self, request: Request) -> Response:
-        """As `/ready`."""
+        """As `/ready`, with the model's name."""
         self._named(request)
-        return await self.ready(request)
+        answer = {"name": self.service.described["name"], **self.board.answer()}
+        return as_json(answer, 200 if answer["ready"] else 503)
 
     async def model_stats(self, request: Request) -> Response:
         """Counts and times of this worker, as Triton's statistics extension has them."""

@@ -65,7 +65,7 @@ def decode_infer(body: bytes, header_length: int | None, schema: Schema) -> Infe
     arrays = _inputs(request, body, end, schema, values.is_quick(head))
     if not rows(arrays):
         raise BadRequest("there are no rows to predict", hint="send at least one")
-    parameters = _table(request.get("parameters") or {}, "'parameters'")
+    parameters = _parameters(request, "'parameters'")
     binary = parameters.get("binary_data_output", False) is True
     name = request.get("id", "")
     if not isinstance(name, str):
@@ -77,6 +77,11 @@ def _table(value: Any, what: str) -> dict[str, Any]:
     if type(value) is not dict:
         raise BadRequest(f"{what} must be an object")
     return value
+
+
+def _parameters(of: dict[str, Any], what: str) -> dict[str, Any]:
+    given = of.get("parameters")
+    return {} if given is None else _table(given, what)
 
 
 def _tables(request: dict[str, Any], key: str) -> list[dict[str, Any]]:
@@ -105,7 +110,7 @@ def _inputs(request: dict[str, Any], body: bytes, at: int, schema: Schema, quick
             raise BadRequest(f"the input '{name}' is unknown", hint=f"the model takes {', '.join(fields)}")
         of, shape = fields[name], _shape(tensor)
         kind = _kind(tensor, of)
-        size = _table(tensor.get("parameters") or {}, f"parameters of '{name}'").get("binary_data_size")
+        size = _parameters(tensor, f"parameters of '{name}'").get("binary_data_size")
         if size is None:
             found[name] = _of_json(tensor, kind, shape, of, quick)
             continue
@@ -239,7 +244,7 @@ def _requested(request: dict[str, Any], schema: Schema, binary: bool) -> tuple[t
     known = [each.name for each in schema.outputs]
     asked = list[tuple[str, bool]]()
     for tensor in _tables(request, "outputs"):
-        name, parameters = tensor["name"], _table(tensor.get("parameters") or {}, f"parameters of '{tensor['name']}'")
+        name, parameters = tensor["name"], _parameters(tensor, f"parameters of '{tensor['name']}'")
         if known and name not in known:
             raise BadRequest(f"the output '{name}' is unknown", hint=f"the model gives {', '.join(known)}")
         for key in ("classification", "shared_memory_region"):

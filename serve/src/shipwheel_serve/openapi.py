@@ -58,7 +58,7 @@ def document(name: str, version: str, schema: Schema | None, sample: bytes) -> J
 
 def _operations() -> dict[str, Json]:
     """What says how the service is."""
-    alive, state = _object("status"), _object("ready", "state")
+    alive, state = _object("live"), _object("ready", "state")
     found = dict[str, Json]()
     for path in ("/health", "/healthz", "/livez", "/v2/health/live"):
         found[path] = {"get": _operation("The process lives", "operations", alive)}
@@ -101,13 +101,14 @@ def _protocol(name: str, version: str, schema: Schema | None, row: Arrays) -> di
     inputs = [_tensor_of(each, row[each.name]) for each in schema.inputs] if schema and row else []
     example = {"inputs": inputs} if inputs and None not in inputs else None
     metadata, config = _object("name", "versions", "platform", "inputs", "outputs"), _object("name", "input", "output")
-    stats, anything = _object("model_stats"), {"type": "object"}
+    stats, anything, ready = _object("model_stats"), {"type": "object"}, _object("name", "ready")
     found: dict[str, Json] = {"/v2": {"get": _operation("The server", "v2", _object("name", "version", "extensions"))}}
     for base in (one := f"/v2/models/{quote(name)}", f"{one}/versions/{quote(version)}"):
         found[base] = {"get": _operation("Inputs and outputs", "v2", metadata, (404, 503))}
-        found[f"{base}/ready"] = {"get": _operation("Whether the model is ready", "v2", anything, (404,))}
-        found[f"{base}/ready"]["get"]["responses"]["503"] = _answer(STATUSES[503], anything)
+        found[f"{base}/ready"] = {"get": _operation("Whether the model is ready", "v2", ready, (404,))}
+        found[f"{base}/ready"]["get"]["responses"]["503"] = _answer(STATUSES[503], ready)
         found[f"{base}/infer"] = {"post": _posted("Infer", infer, tensors, example, _TENSORS, tag="v2", more=(404,))}
+        found[f"{base}/infer"]["post"]["responses"]["200"]["content"]["application/octet-stream"] = {}
         found[f"{base}/config"] = {"get": _operation("Triton's configuration", "v2", config, (404, 503))}
         found[f"{base}/stats"] = {"get": _operation("Counts and times", "v2", stats, (404,))}
     found["/v2/models/stats"] = {"get": _operation("Counts and times", "v2", stats)}
@@ -212,8 +213,10 @@ def _infer(schema: Schema | None) -> Json:
     tensors = [_tensor(each) for each in schema.inputs] if schema else []
     items: Json = {"items": tensors[0]} if len(tensors) == 1 else {"prefixItems": tensors} if tensors else {}
     counts = {"minItems": len(tensors), "maxItems": len(tensors)} if tensors else {}
-    outputs = {"type": "array", "items": _object("name")}
-    properties = {"id": {"type": "string"}, "parameters": {"type": "object"}, "outputs": outputs}
+    names = [each.name for each in schema.outputs] if schema else []
+    output, more = _object("name"), {"type": ["object", "null"]}
+    output["properties"] = {"name": {"enum": names} if names else {"type": "string"}, "parameters": more}
+    properties = {"id": {"type": "string"}, "parameters": more, "outputs": {"type": ["array", "null"], "items": output}}
     return {
         "type": "object",
         "required": ["inputs"],

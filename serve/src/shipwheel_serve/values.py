@@ -95,9 +95,9 @@ def quickly(value: Any, field: Field, quick: bool) -> np.ndarray | None:
     if array.dtype == dtype:
         return array
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            array = array.astype(dtype)
-        return array if dtype.itemsize == 8 or np.isfinite(array).all() else None
+        top = np.finfo(dtype).max
+        fine = dtype.itemsize == 8 or not array.size or (-top <= array.min() and array.max() <= top)
+        return array.astype(dtype) if fine else None
     if kind == "f" or not array.size:
         return None if array.size else array.astype(dtype)
     limits = np.iinfo(dtype)
