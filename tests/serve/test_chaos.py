@@ -243,3 +243,10 @@ def _memory(pid: int) -> int:
     """Bytes of memory that the process has of its own."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("Private_Dirty:", "Private_Clean:")))
+
+
+def test_a_model_that_kills_every_worker_ends_the_service(folder: Path) -> None:
+    (folder / "twice.py").write_text("import os\nos.abort()\n")
+    with serving(folder, "twice:Twice") as service:
+        assert service.process.wait(60) == 1
+        assert any("no worker starts: killed by SIGABRT" in line["message"] for line in service.lines)

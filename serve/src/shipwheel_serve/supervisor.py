@@ -29,6 +29,9 @@ BRIEF = 5.0
 PAUSES = (0.0, 0.2, 1.0, 5.0, 10.0)
 """Seconds before the first, second, ... restart in a row."""
 
+HOPELESS = 4
+"""Brief lives in a row, of every worker and with none ever ready, after which the container itself should end."""
+
 KILL_AFTER = 2.0
 """Seconds beyond all time limits that a worker has to end."""
 
@@ -54,6 +57,7 @@ class Supervisor:
         self._metrics = _metrics_folder(env, count)
         self._signals: list[int] = []
         self._ending = 0.0
+        self._status = 0
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT, then drain; a second signal ends at once.
@@ -82,7 +86,7 @@ class Supervisor:
                     os.read(woken, 4096)
                 self._reap()
                 self._heed(listener)
-        return 0
+        return self._status
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if number != signal.SIGCHLD:
@@ -145,6 +149,10 @@ class Supervisor:
         worker.brief = worker.brief + 1 if now - worker.since < BRIEF else 0
         pause = PAUSES[min(worker.brief, len(PAUSES) - 1)]
         worker.due = now + pause
+        if not self._board.settled and all(each.brief >= HOPELESS for each in self._workers):
+            logs.log("critical", f"no worker starts: {_why(status)}", worker=worker.slot)
+            self._status, self._ending = 1, now
+            return
         logs.log("error", f"worker {worker.slot} ended: {_why(status)}; a new one starts", worker=worker.slot, pause=pause)
 
     def _heed(self, listener: socket.socket) -> None:
