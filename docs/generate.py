@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
 import json
 import sys
@@ -15,6 +17,7 @@ from shipwheel import errors
 from shipwheel.cli.main import VERBS, cli
 from shipwheel.errors import ShipwheelError
 from shipwheel.project import settings_schema
+from shipwheel_serve import settings as service
 
 DOCS = Path(__file__).parent
 WIDTH = 100
@@ -29,6 +32,7 @@ def pages() -> dict[str, str]:
         "reference/cli.md": _cli(),
         "reference/settings.md": _settings(settings_schema()),
         "reference/exit-status.md": _exit_status(),
+        "reference/service-settings.md": _service_settings(),
         "settings.schema.json": json.dumps(settings_schema(), indent=2) + "\n",
     }
 
@@ -93,6 +97,61 @@ def _type(value: Mapping[str, Any]) -> str:
         return "list of texts"
     kind: str = value["type"]
     return {"object": "table of texts", "string": "text", "integer": "whole number"}.get(kind, kind)
+
+
+_OF_THE_SERVICE = """# Settings of the service
+
+{note}
+The runtime reads `shipwheel.json` in its folder, which `shipwheel build` writes from
+[`[tool.shipwheel.serve]`](settings.md#toolshipwheelserve); then the environment, over it; flags of `shipwheel serve` and
+`python -m shipwheel_serve` come over both. Lists and tables in the environment are JSON; switches take 1, true, yes, on, 0,
+false, no, off; sizes are bytes; an empty variable counts for nothing. Mistakes are an error at start that lists all of them.
+
+    shipwheel run -e SHIPWHEEL_WORKERS=2 -e 'SHIPWHEEL_PACKAGES={{"pandas": "strict"}}'
+
+| key | variables | type | default | meaning |
+|---|---|---|---|---|
+{rows}
+
+Of several variables the first that is set counts.
+
+## Variables of others
+
+| variable | what the service makes of it |
+|---|---|
+| `OMP_NUM_THREADS`, `OPENBLAS_NUM_THREADS`, `MKL_NUM_THREADS` ... | stay as they are; those that are not set get `threads` |
+| `CUDA_VISIBLE_DEVICES` | the GPUs that workers are spread over; `-1` or empty: none |
+| `PROMETHEUS_MULTIPROC_DIR` | where the metrics of several workers meet; default: a folder below `/tmp` |
+| `OTEL_TRACES_EXPORTER`, `OTEL_EXPORTER_OTLP_ENDPOINT` or `..._TRACES_ENDPOINT` | ask for traces, with the extra `otel` |
+| `AWS_*`, `GOOGLE_APPLICATION_CREDENTIALS` ... | credentials for downloads, read by fsspec's drivers |
+"""
+
+
+def _service_settings() -> str:
+    texts = _attribute_texts(service.Settings)
+    rows = [_service_row(item, texts[item.name]) for item in dataclasses.fields(service.Settings) if item.name != "root"]
+    return _OF_THE_SERVICE.format(note=NOTE, rows="\n".join(rows))
+
+
+def _service_row(item: dataclasses.Field[Any], text: str) -> str:
+    default = item.default_factory() if callable(item.default_factory) else item.default
+    shown = f"`{json.dumps(default)}`" if default not in ("", (), {}) else ""
+    variables = (f"{service.PREFIX}{item.name.upper()}", *reversed(service.OTHER_NAMES.get(item.name, ())))
+    kinds = {"str": "text", "int": "whole number", "float": "number", "bool": "boolean"}
+    kind = kinds.get(str(item.type), "list" if str(item.type).startswith("tuple") else "table")
+    return f"| `{item.name}` | {', '.join(f'`{each}`' for each in variables)} | {kind} | {shown} | {text} |"
+
+
+def _attribute_texts(kind: type) -> dict[str, str]:
+    """The text below each field of a dataclass, on one line."""
+    body = ast.parse(inspect.getsource(kind)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found: dict[str, str] = {}
+    for item, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and isinstance(after, ast.Expr):
+            text = ast.literal_eval(after.value)
+            found[item.target.id] = " ".join(str(text).split()).replace("|", "\\|")
+    return found
 
 
 def _exit_status() -> str:

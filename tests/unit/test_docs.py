@@ -150,6 +150,14 @@ def test_every_page_is_in_the_index() -> None:
     assert [page for page in pages if page != "README.md" and f"({page})" not in text] == []
 
 
+def test_every_metric_and_path_of_the_service_is_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "endpoints.md").read_text()
+    service = ROOT / "serve" / "src" / "shipwheel_serve"
+    names = re.findall(r'"((?:model|http_server|gpu)_[a-z_]+)"', (service / "metrics.py").read_text())
+    paths = re.findall(r'"(/[a-z0-9/]+)"', (service / "app.py").read_text())
+    assert [name for name in (*names, *paths) if f"`{name}" not in text and f" {name}`" not in text] == []
+
+
 def test_every_variable_of_ours_is_documented() -> None:
     text = (ROOT / "docs" / "reference" / "environment.md").read_text()
     sources = (path.read_text() for path in (ROOT / "src").rglob("*.py"))

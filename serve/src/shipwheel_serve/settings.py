@@ -135,7 +135,7 @@ def load_settings(root: Path, env: Mapping[str, str], given: Mapping[str, Any] |
         key = PREFIX + name.upper()
         if name in table:
             values[name] = _checked(kinds[name], table[name], f"{FILE}: {name}", wrong)
-        for source in (*_OTHER_NAMES.get(name, ()), key):
+        for source in (*OTHER_NAMES.get(name, ()), key):
             if env.get(source, "") != "":
                 values[name] = _checked(kinds[name], _parsed(kinds[name], env[source]), source, wrong)
     values |= given or {}
@@ -148,7 +148,7 @@ def load_settings(root: Path, env: Mapping[str, str], given: Mapping[str, Any] |
     return replace(Settings(root=root), **values)
 
 
-_OTHER_NAMES = {
+OTHER_NAMES = {
     "port": ("AIP_HTTP_PORT", "PORT"),
     "source": ("AIP_STORAGE_URI",),
     "health_route": ("AIP_HEALTH_ROUTE",),
