@@ -155,7 +155,7 @@ def test_every_metric_and_path_of_the_service_is_in_the_reference() -> None:
     service = ROOT / "serve" / "src" / "shipwheel_serve"
     names = re.findall(r'"((?:model|http_server|gpu)_[a-z_]+)"', (service / "metrics.py").read_text())
     paths = re.findall(r'"(/[a-z0-9/]+)"', (service / "app.py").read_text())
-    assert [name for name in (*names, *paths) if f"`{name}" not in text and f" {name}`" not in text] == []
+    assert [name for name in (*names, *paths) if f"`{name}" not in text and f"{name}`" not in text] == []
 
 
 def test_every_variable_of_ours_is_documented() -> None:
