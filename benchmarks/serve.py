@@ -152,7 +152,10 @@ def _measure(bench: Bench, contender: Contender) -> Measured:
     with server([_filled(word, values) for word in contender.command.split()], folder, env) as pid:
         first_answer(pid, ports[0], question, folder / "server.log")
         wrk(ports[0], question, CONNECTIONS[contender.scenario], bench.warm, pid)
-        return wrk(ports[0], question, CONNECTIONS[contender.scenario], bench.seconds, pid)
+        measured = wrk(ports[0], question, CONNECTIONS[contender.scenario], bench.seconds, pid)
+    if not measured.requests:
+        raise UnfitError(f"not one answer within {bench.seconds:g} s")
+    return measured
 
 
 def _own_environment() -> dict[str, str]:

@@ -21,7 +21,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "mlserver": ("mlserver", "mlserver-sklearn", "uvloop<0.22"),  # its workers do not start with a newer one
     "bentoml": ("bentoml", "scikit-learn"),
     "kserve": ("kserve", "scikit-learn"),
-    "pytriton": ("nvidia-pytriton",),
+    "pytriton": ("nvidia-pytriton>=0.7",),
     "shipwheel-torch": (f"shipwheel-serve @ file://{SERVE}", "torch"),
     "fastapi-torch": ("fastapi", "uvicorn[standard]", "orjson", "numpy", "torch"),
     "litserve-torch": ("litserve", "numpy", "torch"),
@@ -150,5 +150,5 @@ TENSOR = (
 )
 
 ALL = (*IRIS, *TORCH, *TENSOR)
-CONNECTIONS = {"iris": 32, "torch": 32, "tensor": 8}
-"""Requests at a time; large tensors with fewer, for 32 of them are more than the machine's caches and wrk's buffers."""
+CONNECTIONS = {"iris": 32, "torch": 32, "tensor": 4}
+"""Requests at a time; large tensors with fewer, for some servers take a second each."""

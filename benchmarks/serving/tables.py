@@ -82,4 +82,5 @@ def _ratio(above: Result | None, below: Result | None, name: str) -> str:
 
 def _spread(values: Sequence[float], digits: int) -> str:
     found = Summary.of(values)
-    return f"{found.median:.{digits}f} ({found.low:.{digits}f} to {found.high:.{digits}f})"
+    spread = f" ({found.low:.{digits}f} to {found.high:.{digits}f})" if found.runs > 1 else ""
+    return f"{found.median:.{digits}f}{spread}"
