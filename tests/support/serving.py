@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,9 +86,15 @@ class Serving:
 
 
 @contextmanager
-def serving(folder: Path, model: str, env: Mapping[str, str] | None = None, python: str = sys.executable) -> Iterator[Serving]:
-    """Serve `model` from `folder` on a free port, until the block ends."""
-    command = [python, "-m", "shipwheel_serve", "--model", model, "--host", "127.0.0.1", "--port", "0"]
+def serving(
+    folder: Path,
+    model: str,
+    env: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    arguments: Sequence[str] = ("--host", "127.0.0.1", "--port", "0"),
+) -> Iterator[Serving]:
+    """Serve `model` (empty: what the settings say) from `folder` on a free port, until the block ends."""
+    command = [python, "-m", "shipwheel_serve", *(("--model", model) if model else ()), *arguments]
     surroundings = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
     with subprocess.Popen(command, cwd=folder, env=surroundings, stderr=subprocess.PIPE, text=True) as process:
         service, ports = Serving(process=process), queue.Queue[int]()

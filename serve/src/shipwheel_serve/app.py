@@ -94,7 +94,7 @@ class App:
         }
         for route, handler in ((settings.health_route, ready), (settings.predict_route, predict)):
             if route:
-                self.routes.setdefault(route, handler)
+                self.routes["/" + route.strip("/")] = handler
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -118,10 +118,11 @@ class App:
         more: Headers = ((b"x-request-id", request.id.encode("latin-1")), (b"content-length", b"%d" % len(response.body)))
         if self.board.draining:
             more = (*more, (b"connection", b"close"))
+        seconds = perf_counter() - began
+        # Counted before it is sent: who has an answer finds it in the metrics of any worker.
+        self.metrics.request(request.method, response.route, response.status, seconds)
         await send({"type": "http.response.start", "status": response.status, "headers": [*response.headers, *more]})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else response.body})
-        seconds = perf_counter() - began
-        self.metrics.request(request.method, response.route, response.status, seconds)
         if self.settings.access_log:
             logs.log(
                 "info",
@@ -138,7 +139,7 @@ class App:
             if not method:
                 raise NotFound(f"there is nothing at {request.path}", hint="/openapi.json lists what there is")
             if request.method != method and not (method == "GET" and request.method == "HEAD"):
-                allow = ((b"allow", method.encode()),)
+                allow = ((b"allow", b"GET, HEAD" if method == "GET" else method.encode()),)
                 return replace(_error(f"{request.path} takes {method}", 405), headers=(JSON, *allow), route=route)
             response = await handler(request)
         except ServeError as error:
@@ -285,7 +286,7 @@ class App:
                     raise TooLarge(f"the body is over {most} bytes")
             body = b"".join(pieces)
         encoding = request.headers.get(b"content-encoding")
-        return _decompressed(body, encoding, most) if encoding else body
+        return _decompressed(body, encoding.lower(), most) if encoding else body
 
     # the Open Inference Protocol's other paths
 
