@@ -35,14 +35,9 @@ class Service:
         self._batcher: Batcher | None = None
         self._counts = {"success": [0, 0.0], "fail": [0, 0.0]}
         self.model: Model | None = None
-        self.report = Report(state="starting")
-
-    @property
-    def described(self) -> dict[str, str]:
+        self.described = {"name": _name(settings), "version": "1"}
         """Name and version; before the model is loaded what the settings say."""
-        model = self.model
-        name = self._settings.name or Path(self._settings.model.rpartition(":")[0] or self._settings.model).stem or "model"
-        return {"name": model.name if model else name, "version": model.version if model else "1"}
+        self.report = Report(state="starting")
 
     @property
     def sample(self) -> bytes:
@@ -79,6 +74,7 @@ class Service:
         path = await loop.run_in_executor(self._pool, self._fetch)
         self._say(state="loading")
         self.model = model = await loop.run_in_executor(self._pool, _load, path, self._settings)
+        self.described = {"name": model.name, "version": model.version}
         self._metrics.loaded(model, perf_counter() - began)
         notes = tuple(f"while loading: {warning}" for warning in model.warnings)
         mismatches, refusals = environment.compare(model.trained, self._settings, model.golden is not None)
@@ -188,6 +184,10 @@ class Service:
     def _say(self, **changes: Any) -> None:
         self.report = replace(self.report, **changes)
         self._board.write(self._slot, self.report)
+
+
+def _name(settings: Settings) -> str:
+    return settings.name or Path(settings.model.rpartition(":")[0] or settings.model).stem or "model"
 
 
 def _load(path: Path, settings: Settings) -> Model:

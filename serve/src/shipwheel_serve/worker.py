@@ -53,6 +53,7 @@ async def serve(settings: Settings, board: Board, seat: Seat) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=int(settings.graceful_timeout_s),
     )
