@@ -103,7 +103,7 @@ def test_another_width_is_no_difference_but_another_kind_and_its_values_are_one_
     assert compared({"day": np.array([1.0], "float64")}, {"day": np.array([1.0], "float32")}).passed
     reason = only(compared({"day": np.array([44, 1], "int64")}, {"day": np.array([44.0, 32.0])}))
     assert reason.startswith(
-        "output 'day' is float64, training had int64 and differs: at row 1 it is 32.0, training had 1.0, largest"
+        "output 'day' is float64, training had int64 and differs: at row 1 it is 32.0, training had 1, largest"
     )
 
 
