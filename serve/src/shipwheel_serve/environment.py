@@ -6,7 +6,8 @@ import platform
 import re
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,33 +26,22 @@ def record(model: Any, inputs: Any, packages: Iterable[str] = (), names: Iterabl
     the project's own modules among those import; closed over what their distributions require, where that is installed
     and imported. So pandas counts when only the feature code uses it, and pytest does not.
     """
-    modules = {name.split(".")[0] for name in names}
-    modules |= {each.__module__.split(".")[0] for value in (model, inputs) for each in type(value).__mro__}
-    found, own = set[str](), {each for each in modules if _is_own(sys.modules.get(each))}
-    todo = list(own)
-    while todo:
-        top = todo.pop()
-        for name in [each for each in sys.modules if each.split(".")[0] == top]:
-            for used in _imports(sys.modules[name]) - modules:
-                modules.add(used)
-                todo += [used] if _is_own(sys.modules.get(used)) else []
     from importlib import metadata  # slow to import
 
+    types = [each.__module__ for value in (model, inputs) for each in type(value).__mro__]
+    modules = _closure({name.split(".")[0] for name in (*types, *names)}, lambda top: _used_by(top) if is_own(top) else ())
     owners = metadata.packages_distributions()
-    imported = {_normal(each) for top, each_of in owners.items() if top in sys.modules for each in each_of}
-    todo = [_normal(each) for top in modules for each in owners.get(top, ())] + [_normal(each) for each in packages]
-    while todo:
-        name = todo.pop()
-        if name not in found and _version(name):
-            found.add(name)
-            todo += [each for each in _requires(name) if each in imported]
-    found -= {"shipwheel-serve", "shipwheel"}
-    return _environment({name: _version(name) for name in sorted(found)})
+    imported = {_normal(each) for top, distributions in owners.items() if top in sys.modules for each in distributions}
+    roots = {_normal(each) for each in (*packages, *(name for top in modules for name in owners.get(top, ())))}
+    found = _closure(roots, lambda name: imported.intersection(_requires(name)))
+    return here(sorted(name for name in found - {"shipwheel-serve", "shipwheel"} if _version(name)))
 
 
 def here(names: Iterable[str]) -> Environment:
     """This machine with the installed versions of `names`; an absent one has the version ""."""
-    return _environment({name: _version(name) for name in names})
+    versions = {name: _version(name) for name in names}
+    bits = struct.calcsize("P") * 8
+    return Environment(python=platform.python_version(), machine=platform.machine(), bits=bits, packages=versions)
 
 
 def compare(trained: Environment | None, settings: Settings, has_golden: bool) -> tuple[list[Mismatch], list[str]]:
@@ -77,12 +67,11 @@ def compare(trained: Environment | None, settings: Settings, has_golden: bool) -
 
 def is_own(module: str) -> bool:
     """Whether a top module that is imported is the project's own: neither Python's nor installed."""
-    return _is_own(sys.modules.get(module))
-
-
-def _environment(packages: Mapping[str, str]) -> Environment:
-    bits = struct.calcsize("P") * 8
-    return Environment(python=platform.python_version(), machine=platform.machine(), bits=bits, packages=packages)
+    if module not in sys.modules or module in sys.stdlib_module_names or module == "shipwheel_serve":
+        return False
+    found = sys.modules[module]
+    files = [Path(each) for each in (getattr(found, "__file__", None), *getattr(found, "__path__", ())) if each]
+    return bool(files) and not any({"site-packages", "dist-packages"} & set(file.parts) for file in files)
 
 
 def _differences(trained: Environment) -> list[Mismatch]:
@@ -114,32 +103,34 @@ def _version(name: str) -> str:
     from importlib import metadata
 
     for each in (name, *next((group for group in _SAME if _normal(name) in group), ())):
-        try:
+        with suppress(metadata.PackageNotFoundError):
             return metadata.version(each)
-        except metadata.PackageNotFoundError:
-            continue
     return ""
 
 
 def _requires(name: str) -> list[str]:
+    """What a distribution requires without extras; nothing where it is absent."""
     from importlib import metadata
 
-    lines = [line for line in metadata.requires(name) or () if "extra ==" not in line]
-    return [_normal(found[0]) for line in lines if (found := re.match(r"[\w.-]+", line))]
+    with suppress(metadata.PackageNotFoundError):
+        lines = [line for line in metadata.requires(name) or () if "extra ==" not in line]
+        return [_normal(found[0]) for line in lines if (found := re.match(r"[\w.-]+", line))]
+    return []
 
 
-def _is_own(module: ModuleType | None) -> bool:
-    """Own: its file is neither below site-packages nor the standard library's."""
-    name = getattr(module, "__name__", "").split(".")[0]
-    if module is None or name in sys.stdlib_module_names or name == "shipwheel_serve":
-        return False
-    paths = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    files = [Path(each) for each in paths if each]
-    return bool(files) and not any({"site-packages", "dist-packages"} & set(file.parts) for file in files)
+def _closure(start: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
+    """`start`, and whatever follows from any of it."""
+    found, todo = set[str](), list(start)
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo += following(name)
+    return found
 
 
-def _imports(module: ModuleType) -> set[str]:
-    """Top modules of whatever stands in a module: modules, and classes and functions by where they come from."""
-    values = list(vars(module).values())
+def _used_by(top: str) -> set[str]:
+    """Top modules of whatever stands in a module and those below it: modules, classes and functions by where they are from."""
+    inside = [module for name, module in list(sys.modules.items()) if name.split(".")[0] == top]
+    values = [each for module in inside for each in vars(module).values()]
     names = {each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", None) for each in values}
     return {name.split(".")[0] for name in names if isinstance(name, str)} - sys.stdlib_module_names
