@@ -23,8 +23,8 @@ MARK = re.compile(r"<!-- run(?:: ([a-z ]+))? -->\n```(\w+)\n(.*?)^```", re.MULTI
 """A block to run, and the pytest markers that it needs."""
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-MACHINE = re.compile(r"(?:^|[\s`'\"(=])(?:/work/|/tmp/|/root/|/opt/(?!venv))")
-"""Paths of the machine on which a page was written; a container's own /tmp is written `/tmp`."""
+MACHINE = re.compile(r"(?:^|[\s`'\"(=])(?:/work/|/tmp/(?!shipwheel-models)|/root/|/opt/(?!venv))")
+"""Paths of the machine on which a page was written; a container's own /tmp is written `/tmp`, and has the runtime's cache."""
 
 
 def name_of(path: Path) -> str:
