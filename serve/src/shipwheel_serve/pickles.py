@@ -14,48 +14,25 @@ import lzma
 import math
 import pickle
 import re
-import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-DISTRIBUTIONS = {
-    "sklearn": "scikit-learn",
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "pandas": "pandas",
-    "joblib": "joblib",
-    "lightgbm": "lightgbm",
-    "xgboost": "xgboost",
-    "catboost": "catboost",
-    "torch": "torch",
-    "onnx": "onnx",
-    "onnxruntime": "onnxruntime",
-    "skl2onnx": "skl2onnx",
-    "skops": "skops",
-    "safetensors": "safetensors",
-    "imblearn": "imbalanced-learn",
-    "category_encoders": "category-encoders",
-    "feature_engine": "feature-engine",
-    "mlxtend": "mlxtend",
-    "skorch": "skorch",
-    "hdbscan": "hdbscan",
-    "umap": "umap-learn",
-    "pynndescent": "pynndescent",
-    "quantile_forest": "quantile-forest",
-    "statsmodels": "statsmodels",
-}
+_SAME_NAME = """
+numpy scipy pandas joblib lightgbm xgboost catboost torch onnx onnxruntime skl2onnx skops safetensors mlxtend skorch hdbscan
+pynndescent statsmodels
+"""
+_OTHER_NAME = {"sklearn": "scikit-learn", "imblearn": "imbalanced-learn", "umap": "umap-learn"}
+_OTHER_NAME |= {name: name.replace("_", "-") for name in ("category_encoders", "feature_engine", "quantile_forest")}
+DISTRIBUTIONS = {name: name for name in _SAME_NAME.split()} | _OTHER_NAME
 """Libraries that models are made with: top module and distribution. Classes of these may stand in a pickle."""
 
 LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "torch", "onnx")
 """Top modules that name the library of a model; the rest is python."""
 
-_PLAIN = """
-list dict set frozenset tuple int float complex bool str bytes bytearray slice range object
-"""
 _VALUES = """
 collections.OrderedDict collections.defaultdict collections.Counter collections.deque copyreg._reconstructor copyreg.__newobj__
 _codecs.encode datetime.datetime datetime.date datetime.time datetime.timedelta datetime.timezone decimal.Decimal
@@ -64,7 +41,8 @@ array.array array._array_reconstructor operator.itemgetter random.Random joblib.
 numpy.random._pickle.__generator_ctor numpy.random._pickle.__bit_generator_ctor numpy.random._pickle.__randomstate_ctor
 torch.storage.UntypedStorage torch.storage.TypedStorage
 """
-SAFE = frozenset(f"builtins.{name}" for name in _PLAIN.split()) | frozenset(_VALUES.split())
+_BUILTINS = "list dict set frozenset tuple int float complex bool str bytes bytearray slice range object"
+SAFE = frozenset(_VALUES.split()) | {f"builtins.{name}" for name in _BUILTINS.split()}
 """Names that build values and cannot run anything, though what is around them might."""
 
 _TOOLS = """
@@ -83,13 +61,14 @@ DENIED = frozenset(_TOOLS.split())
 """Parts of the libraries that read and write files, run code or reach the network, whatever they are called with."""
 
 _RUNNERS = ("eval", "exec", "compile", "getattr", "setattr", "query", "open", "system", "popen", "Popen", "load", "loads")
-_TORCH_LEGACY = 0x1950A86A20F9469CFC6C  # the first of several pickles of a file written before torch 1.6
-_OPENERS = (
-    (b"\x1f\x8b", gzip.decompress),
-    (b"BZh", bz2.decompress),
-    (b"\xfd7zXZ", lzma.decompress),
-    (b"]\x00", lzma.decompress),
-)
+_OPENERS: Mapping[bytes, Callable[[bytes], bytes]] = {
+    b"\x1f\x8b": gzip.decompress,
+    b"BZh": bz2.decompress,
+    b"\xfd7zXZ": lzma.decompress,
+    b"]\x00": lzma.decompress,
+    b"\x78": zlib.decompress,
+}
+"""What a pickle of joblib may be packed with, by how it begins."""
 
 
 class UnreadableError(ValueError):
@@ -209,14 +188,10 @@ def _read(source: Path | bytes) -> tuple[_Reader, Any]:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 [name] = [each for each in archive.namelist() if each.endswith("data.pkl")]  # two could be told apart by nobody
                 data = archive.read(name)
-        for magic, opener in _OPENERS:
+        for magic, opener in _OPENERS.items():
             data = opener(data) if data.startswith(magic) else data
-        if data[:1] == b"\x78":
-            data = zlib.decompress(data)
         reader = _Reader(io.BytesIO(data))
         made = reader.load()
-        if made == _TORCH_LEGACY:
-            _protocol, _system, made = reader.load(), reader.load(), reader.load()
     except UnreadableError:
         raise
     except Exception as error:  # noqa: BLE001 - hostile bytes fail in any way; all mean the same
@@ -238,22 +213,8 @@ def refused(names: Iterable[str], allowed: Iterable[str] = (), own: Iterable[str
 
     `allowed` are names, or module.*; `own` top modules of the project itself.
     """
-    allowed, own = tuple(allowed), tuple(own)
-    return sorted(name for name in set(names) if not _permitted(name, allowed, own))
-
-
-def _permitted(name: str, allowed: tuple[str, ...], own: tuple[str, ...]) -> bool:
-    if is_named(name, allowed):
-        return True
-    top, *rest = name.split(".")
-    if any(part in sys.stdlib_module_names and part not in _ORDINARY for part in rest):
-        return False  # sklearn.x.os.system: by way of a module that the library happens to import
-    if top in own:
-        return True
-    return top in DISTRIBUTIONS and rest[-1] not in _RUNNERS and not _below(name, DENIED)
-
-
-_ORDINARY = ("random", "statistics", "calendar", "datetime", "decimal", "numbers", "array", "select", "signal", "string")
+    tops, allowed = set(own), tuple(allowed)
+    return sorted(name for name in set(names) if not is_named(name, allowed) and not _is_harmless(name, tops))
 
 
 def is_named(name: str, allowed: Iterable[str]) -> bool:
@@ -261,14 +222,19 @@ def is_named(name: str, allowed: Iterable[str]) -> bool:
     return name in SAFE or any(name == each or (each.endswith(".*") and name.startswith(each[:-1])) for each in allowed)
 
 
-def _below(name: str, prefixes: Iterable[str]) -> bool:
-    return any(name == each or name.startswith(each + ".") for each in prefixes)
+_ORDINARY = {"random", "statistics", "calendar", "datetime", "decimal", "numbers", "array", "select", "signal", "string"}
+"""Names of Python's modules that parts of libraries have too."""
 
 
-def recorded_versions(path: Path) -> Mapping[str, str]:
-    """Distribution -> version, as far as the file itself says; nothing is executed."""
-    versions: Mapping[str, str] = inspect(path)["versions"]
-    return versions
+def _is_harmless(name: str, own: set[str]) -> bool:
+    """Of the project itself, or of a library outside its DENIED parts."""
+    top, *rest = name.split(".")
+    if sys.stdlib_module_names & set(rest) - _ORDINARY:
+        return False  # sklearn.x.os.system: by way of a module that the library happens to import
+    if top in own:
+        return True
+    denied = any(name == each or name.startswith(f"{each}.") for each in DENIED)
+    return top in DISTRIBUTIONS and rest[-1] not in _RUNNERS and not denied
 
 
 def inspect(path: Path) -> dict[str, Any]:
@@ -289,29 +255,31 @@ def inspect(path: Path) -> dict[str, Any]:
         return _about("catboost", "cbm", _catboost(path.read_bytes()), ("catboost", "numpy"))
     if head.startswith((b"tree\n", b"tree\r\n")):
         return _about("lightgbm", "text", {}, ("lightgbm", "numpy"))
-    if head.startswith(b"binf") or (head[:1] == b"{" and b"learner" in head) or head.startswith(b"{L"):
+    if head.startswith((b"binf", b"{L")) or (head[:1] == b"{" and b"learner" in head):
         kind = "json" if re.match(rb'\{\s*"', head) else "ubj"
         return _about("xgboost", kind, _xgboost(path.read_bytes()), ("xgboost", "numpy"))
     if path.suffix == ".safetensors" or re.match(rb".{8}\{\"", head, re.DOTALL):
         return _about("torch", "safetensors", {}, ("torch", "safetensors"))
     if path.suffix == ".onnx":
         return _about("onnx", "onnx", _onnx(head), ("onnxruntime", "numpy"))
-    packed = head[:1] == b"\x78" or any(head.startswith(magic) for magic, _ in _OPENERS)
-    return _inspect_pickle(path, "joblib" if packed else "pickle")
+    return _inspect_pickle(path, "joblib" if head.startswith(tuple(_OPENERS)) else "pickle")
 
 
 def _about(library: str, kind: str, versions: Mapping[str, str], packages: Iterable[str]) -> dict[str, Any]:
     return {"library": library, "format": kind, "versions": dict(versions), "packages": sorted({*packages, *versions})}
 
 
+def _distributions(tops: Iterable[str]) -> set[str]:
+    return {DISTRIBUTIONS[top] for top in tops if top in DISTRIBUTIONS}
+
+
 def _inspect_pickle(path: Path, kind: str) -> dict[str, Any]:
     reader, made = _read(path)
+    tops = {name.split(".")[0] for name in reader.names}
     top = getattr(made, "path", "").split(".")[0]
     library = DISTRIBUTIONS[top] if top in LIBRARIES else "torch" if kind == "torch" else "python"
-    if kind == "pickle" and any(name.startswith("joblib.") for name in reader.names):
-        kind = "joblib"
-    tops = {name.split(".")[0] for name in reader.names} | ({kind} if kind in DISTRIBUTIONS else set())
-    return _about(library, kind, reader.versions, (DISTRIBUTIONS[each] for each in tops if each in DISTRIBUTIONS))
+    kind = "joblib" if kind == "pickle" and "joblib" in tops else kind
+    return _about(library, kind, reader.versions, _distributions({*tops, kind}))
 
 
 def _inspect_zip(path: Path) -> dict[str, Any]:
@@ -319,65 +287,47 @@ def _inspect_zip(path: Path) -> dict[str, Any]:
         names = archive.namelist()
         if "schema.json" in names:
             return _skops(archive.read("schema.json").decode())
-        if any(name.endswith(("serialized_exported_program.json", "/archive_format", "archive_format")) for name in names):
-            texts = [archive.read(name) for name in names if name.endswith(".json")]
-            found = [each[1].decode() for text in texts if (each := re.search(rb'"torch_version":\s*"([^"]+)"', text))]
-            return _about("torch", "export", {"torch": found[0]} if found else {}, ("torch",))
+        if any(name.endswith(("serialized_exported_program.json", "archive_format")) for name in names):
+            text = b"".join(archive.read(name) for name in names if name.endswith(".json"))
+            return _about("torch", "export", _version("torch", rb'"torch_version":\s*"([^"]+)"', text), ("torch",))
         if any("/code/" in name or name.endswith("constants.pkl") for name in names):
             return _about("torch", "torchscript", {}, ("torch",))
     return _inspect_pickle(path, "torch")
 
 
 def _skops(text: str) -> dict[str, Any]:
-    found = re.search(r'"_sklearn_version":\s*\{[^{}]*?"content":\s*"\\"([^"\\]+)', text)
-    versions = {"scikit-learn": found[1]} if found else {}
+    data = text.encode()
+    versions = _version("scikit-learn", rb'"_sklearn_version":\s*\{[^{}]*?"content":\s*"\\"([^"\\]+)', data)
+    versions |= _version("skops", rb'"_skops_version":\s*"([^"]+)"', data)
     tops = {each.split(".")[0] for each in re.findall(r'"__module__":\s*"([^"]+)"', text)}
-    skops = re.search(r'"_skops_version":\s*"([^"]+)"', text)
-    versions |= {"skops": skops[1]} if skops else {}
-    return _about(
-        "scikit-learn", "skops", versions, (DISTRIBUTIONS[each] for each in tops | {"skops"} if each in DISTRIBUTIONS)
-    )
+    return _about("scikit-learn", "skops", versions, _distributions({*tops, "skops"}))
+
+
+def _version(distribution: str, pattern: bytes, data: bytes) -> dict[str, str]:
+    """The first group of `pattern`, where it is found."""
+    found = re.search(pattern, data, re.DOTALL)
+    return {distribution: found[1].decode()} if found else {}
 
 
 def _xgboost(data: bytes) -> dict[str, str]:
-    """The last "version" of a booster: [2,1,0] in JSON; in UBJSON integers with their type before each or before all."""
+    """The last "version" of a booster: [2,1,0] in JSON; in UBJSON three int8, each with its type."""
     if found := re.findall(rb'"version"\s*:\s*\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)', data):
         return {"xgboost": ".".join(part.decode() for part in found[-1])}
-    at = data.rfind(b"L\0\0\0\0\0\0\0\x07version[")
-    if at < 0:
-        return {}
-    rest, numbers, sizes = data[at + 17 : at + 80], list[int](), {b"i": "b", b"U": "B", b"I": ">h", b"l": ">i", b"L": ">q"}
-    if rest[:1] == b"$":  # [$l#L<count>: one type for all
-        kind, at = rest[1:2], 3 + 1 + struct.calcsize(sizes.get(rest[3:4], "b"))
-        step = struct.calcsize(sizes.get(kind, "b"))
-        numbers = [struct.unpack_from(sizes.get(kind, "b"), rest, at + step * index)[0] for index in range(3)]
-    else:  # [#L<count>, then every number with its type
-        at = 2 + struct.calcsize(sizes.get(rest[1:2], "b")) if rest[:1] == b"#" else 0
-        while len(numbers) < 3 and (code := sizes.get(rest[at : at + 1])):
-            numbers.append(struct.unpack_from(code, rest, at + 1)[0])
-            at += 1 + struct.calcsize(code)
-    return {"xgboost": ".".join(map(str, numbers))} if len(numbers) == 3 else {}
+    found = re.findall(rb"version\[#L\0{7}\x03i(.)i(.)i(.)", data, re.DOTALL)
+    return {"xgboost": ".".join(str(part[0]) for part in found[-1])} if found else {}
 
 
 def _catboost(data: bytes) -> dict[str, str]:
-    found = re.search(rb"(?:tags/|Branch: |v)v?(\d+\.\d+\.\d+)", data)
-    return {"catboost": found[1].decode()} if found else {}
+    return _version("catboost", rb"(?:tags/|Branch: |v)v?(\d+\.\d+\.\d+)", data)
 
 
 def _onnx(head: bytes) -> dict[str, str]:
-    """Producer's name and version: fields 2 and 3 of ModelProto, both text, before the graph."""
-    texts, at = dict[int, str](), 0
-    while at + 1 < len(head) and head[at] >> 3 < 7:
-        number, wire, at = head[at] >> 3, head[at] & 7, at + 1
-        if wire == 2:
-            size = head[at]
-            texts[number], at = head[at + 1 : at + 1 + size].decode("utf-8", "replace"), at + 1 + size
-        else:
-            while head[at] & 0x80:
-                at += 1
-            at += 1
-    name = {"pytorch": "torch", "skl2onnx": "skl2onnx", "OnnxMLTools": "onnxmltools"}.get(texts.get(2, ""), "")
-    return {name: texts[3]} if name and texts.get(3) else {}
+    """Producer and its version: fields 2 and 3 of ModelProto, texts with their length before them."""
+    found = re.match(rb"\x08.\x12.(pytorch|skl2onnx|OnnxMLTools)\x1a(.)", head, re.DOTALL)
+    if not found:
+        return {}
+    name = {b"pytorch": "torch", b"skl2onnx": "skl2onnx", b"OnnxMLTools": "onnxmltools"}[found[1]]
+    return {name: head[found.end() :][: found[2][0]].decode("utf-8", "replace")}
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ def test_inspect_tells_the_library_of_the_outermost_object(forest, boosted, tmp_
     assert lightgbm.__version__ not in str(pickles.inspect(tmp_path / "d.txt"))
     (tmp_path / "e.pkl").write_bytes(pickle.dumps({"encoder": OneHotEncoder()}))
     assert pickles.inspect(tmp_path / "e.pkl")["library"] == "python"
-    assert pickles.recorded_versions(tmp_path / "e.pkl") == versions
+    assert pickles.inspect(tmp_path / "e.pkl")["versions"] == versions
 
 
 def test_inspect_reads_versions_of_other_libraries_formats(tmp_path):
