@@ -40,7 +40,7 @@ def test_a_bare_pickle_needs_a_pinned_hash_or_leave(classifier, tmp_path):
     with pytest.raises(ModelError, match="nothing vouches for it") as caught:
         formats.load_file(path, Settings())
     assert "allow_pickle" in caught.value.hint
-    with pytest.raises(ModelError, match=r"wine\.pkl is not the file that is pinned"):
+    with pytest.raises(ModelError, match=r"wine\.pkl is not the one that is pinned"):
         formats.load_file(path, Settings(sha256="0" * 64, allow_pickle=True))
     pinned = Settings(sha256=hashlib.sha256(path.read_bytes()).hexdigest())
     for settings in (pinned, ANY_PICKLE):

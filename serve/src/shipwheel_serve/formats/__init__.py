@@ -14,45 +14,67 @@ import hashlib
 import io
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from shipwheel_serve import environment, pickles, values
 from shipwheel_serve.errors import ModelError
 from shipwheel_serve.formats import python, scikit, tensors, trees
-from shipwheel_serve.formats.loaded import Ask, Loaded, Write
+from shipwheel_serve.formats.loaded import Loaded, Table
 from shipwheel_serve.formats.trust import Trust
 from shipwheel_serve.model import Environment, Model, Predict
 from shipwheel_serve.pickles import inspect
 from shipwheel_serve.schema import Arrays, Field, Schema, assemble, describe, outputs_of
 from shipwheel_serve.settings import Settings
 
-__all__ = ["Loaded", "Trust", "answering", "asking", "heard", "inspect", "library_of", "live", "load_file", "read", "writers"]
+__all__ = ["Loaded", "Trust", "answering", "asking", "heard", "inspect", "library_of", "live", "load_file", "read"]
 
-READERS: Mapping[str, Callable[[Path, Mapping[str, Any], Trust], Loaded]] = {
-    "skops": scikit.read_skops,
-    "pickle": scikit.read_pickle,
-    "joblib": scikit.read_pickle,
-    "text": trees.read_lightgbm,
-    "ubj": trees.read_xgboost,
-    "json": trees.read_xgboost,
-    "cbm": trees.read_catboost,
-    "export": tensors.read_export,
-    "torchscript": tensors.read_script,
-    "safetensors": tensors.read_weights,
-    "torch": tensors.read_torch,
-    "onnx": tensors.read_onnx,
-    "object": python.read_object,
+Read = Callable[[Path, Table, Trust], Loaded]
+Write = Callable[[Any, Path, Any], Table | None]
+"""Writes a model, given a few rows as it takes them; gives what else the "model" table of bundle.json has to say."""
+
+
+class Format(NamedTuple):
+    """How a format is read; of one that bundles are written in its file, how, and what it is read with besides its library."""
+
+    read: Read
+    file: str = ""
+    write: Write | None = None
+    needs: tuple[str, ...] = ()
+
+
+FORMATS = {
+    "skops": Format(scikit.read_skops, "model.skops", scikit.write_skops, ("skops",)),
+    "pickle": Format(scikit.read_pickle, "model.pkl", scikit.write_pickle),
+    "joblib": Format(scikit.read_pickle),
+    "text": Format(trees.read_lightgbm, "model.txt", trees.write_lightgbm),
+    "ubj": Format(trees.read_xgboost, "model.ubj", trees.write_xgboost),
+    "json": Format(trees.read_xgboost),
+    "cbm": Format(trees.read_catboost, "model.cbm", trees.write_catboost),
+    "export": Format(tensors.read_export, "model.pt2", tensors.write_export),
+    "torchscript": Format(tensors.read_script, "model.pt", tensors.write_script),
+    "safetensors": Format(tensors.read_weights, "model.safetensors", tensors.write_weights, ("safetensors",)),
+    "torch": Format(tensors.read_torch),
+    "onnx": Format(tensors.read_onnx, "model.onnx", tensors.write_onnx, ("onnxruntime",)),
+    "object": Format(python.read_object, "model", python.write_object),
 }
 """By the format of bundle.json, which is also what `inspect` finds."""
 
-NEEDS = {"skops": ("skops",), "onnx": ("onnxruntime",), "safetensors": ("safetensors",)}
-"""Distributions that a format is read with, besides the model's library."""
+WRITTEN = {
+    "scikit-learn": ("skops", "pickle"),
+    "lightgbm": ("text", "pickle"),
+    "xgboost": ("ubj", "pickle"),
+    "catboost": ("cbm", "pickle"),
+    "torch": ("export", "torchscript", "safetensors"),
+    "onnx": ("onnx",),
+    "python": ("object", "pickle"),
+}
+"""What bundles of a library are written in, the safest first."""
 
 TREES = ("lightgbm", "xgboost", "catboost")
 
@@ -69,25 +91,25 @@ def load_file(path: Path, settings: Settings, name: str = "") -> Model:
         ModelError: the file is absent, unknown or not as pinned, or a pickle that nothing vouches for.
     """
     spec = settings.model if ":" in settings.model else path.name if ":" in path.name else ""
+    about: Mapping[str, Any] = {}
     with heard() as said:
         if spec:
             loaded = python.load_class(spec, settings.root, path if path.exists() else settings.root)
-            trained, version = None, ""
         else:
             loaded, about = _load_bare(path, settings)
-            trained, version = Environment(packages=about["versions"]) if about["versions"] else None, ""
-    own = getattr(loaded.object, "schema", None)
-    layout, fields, columns = loaded.described or ("array", (Field(name="input", dtype="float64", shape=None),), ())
-    schema = own if isinstance(own, Schema) else Schema(layout=layout, inputs=fields, columns=columns)
+    schema = getattr(loaded.object, "schema", None)
+    if not isinstance(schema, Schema):
+        layout, fields, columns = loaded.described or ("array", (Field(name="input", dtype="float64", shape=None),), ())
+        schema = Schema(layout=layout, inputs=fields, columns=columns)
     predict = answering(loaded, schema, {"output": "predict"})
     model = Model(
         name=name or settings.name or (spec.rpartition(":")[2] if spec else path.stem),
-        version=version or "1",
+        version="1",
         library=loaded.library,
         format=loaded.format,
         schema=schema if schema.outputs else replace(schema, outputs=_outputs(predict, schema)),
         predict=predict,
-        trained=trained,
+        trained=Environment(packages=about["versions"]) if about.get("versions") else None,
     )
     return with_warnings(model, said, settings)
 
@@ -97,15 +119,13 @@ def _load_bare(path: Path, settings: Settings) -> tuple[Loaded, Mapping[str, Any
         [path] = inside  # what is mounted may be a folder around the file
     if not path.is_file():
         raise ModelError(f"there is no model at {path}", hint="`model` in the settings is relative to the project")
-    pinned = bool(settings.sha256)
-    if pinned and (found := sha256(path)) != settings.sha256:
-        raise ModelError(f"{path.name} is not the file that is pinned: its sha256 is {found}", hint="write the lock again")
+    check_pin(path, settings)
     try:
         about = inspect(path)
     except pickles.UnreadableError as error:
         raise ModelError(f"{path.name} is no model file that is known: {error}", hint="see the list of formats") from None
-    python.importable(settings.root)
-    trust = Trust(settings=settings, vouched=pinned or settings.allow_pickle)
+    python.importable(settings.root / "src", settings.root)
+    trust = Trust(settings=settings, vouched=bool(settings.sha256) or settings.allow_pickle)
     return read(about, path, trust), about
 
 
@@ -115,14 +135,13 @@ def read(table: Mapping[str, Any], path: Path, trust: Trust) -> Loaded:
     Raises:
         ModelError: the format is unknown, or its library is not installed.
     """
-    if table["format"] not in READERS:
-        raise ModelError(f"the format '{table['format']}' is unknown", hint=f"known are {', '.join(READERS)}")
+    if table["format"] not in FORMATS:
+        raise ModelError(f"the format '{table['format']}' is unknown", hint=f"known are {', '.join(FORMATS)}")
     try:
-        return READERS[table["format"]](path, table, trust)
+        return FORMATS[table["format"]].read(path, table, trust)
     except ModuleNotFoundError as error:
-        raise ModelError(
-            f"{path.name} needs {error.name}, which is not installed", hint="add it to the requirements"
-        ) from error
+        hint = "add it to the requirements"
+        raise ModelError(f"{path.name} needs {error.name}, which is not installed", hint=hint) from error
 
 
 def library_of(model: Any) -> str:
@@ -146,16 +165,20 @@ def live(model: Any, kind: str = "") -> Loaded:
     return trees.live(model, library, kind) if library in TREES else scikit.live(model, library, kind)
 
 
-def writers(model: Any) -> list[tuple[str, Write]]:
-    """How an object can be written, the safest way first."""
+def formats_for(model: Any) -> tuple[str, ...]:
+    """What an object can be written in, the safest first; `object` only where it has both `save` and `load`."""
     library = library_of(model)
-    if library == "onnx":
-        return tensors.writers_onnx(model)
-    if library == "torch":
-        return tensors.writers(model)
-    if library == "python":
-        return python.writers(model)
-    return trees.writers(model, library) if library in TREES else scikit.writers(model, library)
+    own = callable(getattr(model, "save", None)) and callable(getattr(model, "load", None))
+    return ("object",) if library == "python" and own else tuple(each for each in WRITTEN[library] if each != "object")
+
+
+def names_in(path: Path, kind: str) -> Iterable[str]:
+    """What a file of this format uses, and a service will ask leave for."""
+    if kind == "skops":
+        import skops.io
+
+        return skops.io.get_untrusted_types(file=path)  # type: ignore[no-any-return]
+    return pickles.scan(path) if kind == "pickle" else ()
 
 
 def asking(loaded: Loaded, methods: Mapping[str, str]) -> Callable[[Any], Arrays]:
@@ -181,8 +204,9 @@ def answering(loaded: Loaded, schema: Schema, methods: Mapping[str, str]) -> Pre
     return lambda arrays: ask(assemble(schema, arrays))
 
 
-def featuring(call: Ask | None, schema: Schema) -> Predict | None:
+def featuring(loaded: Loaded, schema: Schema) -> Predict | None:
     """The intermediate features of a request, by column; none where there are more than WIDEST."""
+    call = loaded.features
     if call is None:
         return None
 
@@ -232,6 +256,16 @@ def sha256(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_pin(path: Path, settings: Settings) -> None:
+    """Whether a file is the one that the settings pin, if they pin any.
+
+    Raises:
+        ModelError: it is another.
+    """
+    if settings.sha256 and (found := sha256(path)) != settings.sha256:
+        raise ModelError(f"{path.name} is not the one that is pinned: its sha256 is {found}", hint="write the lock again")
 
 
 def _outputs(predict: Predict, schema: Schema) -> tuple[Field, ...]:

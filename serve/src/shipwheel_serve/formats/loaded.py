@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from shipwheel_serve.errors import ModelError
@@ -13,20 +12,23 @@ from shipwheel_serve.schema import Field
 Ask = Callable[[Any], Any]
 """From what `schema.assemble` gives to what `schema.outputs_of` takes."""
 
-Write = Callable[[Path, Any], Mapping[str, Any]]
-"""Writes the model into a folder, given a few rows as the model takes them; gives the "model" table of bundle.json."""
+Table = Mapping[str, Any]
+"""The "model" table of bundle.json."""
+
+Described = tuple[str, tuple[Field, ...], tuple[str, ...]]
+"""Layout, fields and columns, as `schema.describe` gives them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """`ask` finds what to call for a method's name. `described` is what the object says about its inputs, as
-    `schema.describe` does: layout, fields, columns. `features` gives the intermediate features."""
+    """`ask` finds what to call for a method's name. `described` is what the object says about its inputs. `features`
+    gives the intermediate features."""
 
     library: str
     format: str
     object: Any
     ask: Callable[[str], Ask]
-    described: tuple[str, tuple[Field, ...], tuple[str, ...]] | None = None
+    described: Described | None = None
     features: Ask | None = None
 
 
@@ -42,7 +44,18 @@ def method_of(model: Any) -> Callable[[str], Ask]:
     return ask
 
 
-def columns_of(names: Any, count: int, dtype: str = "float64") -> tuple[str, tuple[Field, ...], tuple[str, ...]]:
+def class_of(model: Any) -> Table:
+    """What a table says so that `python.find_class` finds the class again."""
+    return {"class": f"{type(model).__module__}:{type(model).__qualname__}"}
+
+
+def columns_of(names: Any, count: int, dtype: str = "float64") -> Described:
     """What a model with `count` numeric features takes: one array; its columns by their `names` if it has them."""
     named = () if names is None else tuple(str(each) for each in names)
     return "array", (Field(name="input", dtype=dtype, shape=(-1, count), nullable=True),), named
+
+
+def frame_of(names: Any, kinds: Mapping[str, dict[str, Any]]) -> Described:
+    """A frame of numbers, but for some columns: by name what their `Field` has instead."""
+    plain: dict[str, Any] = {"dtype": "float64", "nullable": True}
+    return "frame", tuple(Field(name=name, **(plain | kinds.get(name, {}))) for name in map(str, names)), ()

@@ -3,74 +3,53 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
+import operator
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from shipwheel_serve.errors import ModelError
 from shipwheel_serve.formats import scikit, tensors
-from shipwheel_serve.formats.loaded import Loaded, Write
+from shipwheel_serve.formats.loaded import Loaded, Table, class_of
 from shipwheel_serve.formats.trust import Trust
 
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
 
 
-def importable(root: Path) -> None:
-    """Let the project's own modules be imported."""
-    for folder in (root / "src", root):
-        if folder.is_dir() and str(folder.resolve()) not in sys.path:
-            sys.path.insert(0, str(folder.resolve()))
+def importable(*folders: Path) -> None:
+    """Let modules in these folders be imported, the last folder first."""
+    for folder in [each.resolve() for each in folders if each.is_dir()]:
+        if str(folder) not in sys.path:
+            sys.path.insert(0, str(folder))
 
 
 def find_class(spec: str, root: Path) -> Any:
-    """What MODULE:NAME or FILE.py:NAME means.
+    """What MODULE:NAME or FILE.py:NAME means; a file is imported under its own name, so that what it pickles is found again.
 
     Raises:
         ModelError: there is none.
     """
-    importable(root)
     source, _, name = spec.rpartition(":")
+    path = root / source
+    importable(root / "src", root)
+    if source.endswith(".py"):
+        if not path.is_file():
+            raise ModelError(f"there is no {source} for the model '{spec}'", hint="paths are relative to the project")
+        importable(path.parent)
+    module = path.stem if source.endswith(".py") else source
     try:
-        if source.endswith(".py"):
-            path = (root / source).resolve()
-            module = sys.modules.get(path.stem) if _is_file_of(path) else _from_file(path)
-        else:
-            module = importlib.import_module(source)
-        found: Any = module
-        for part in name.split("."):
-            found = getattr(found, part)
-    except FileNotFoundError:
-        raise ModelError(f"there is no {source} for the model '{spec}'", hint="paths are relative to the project") from None
-    except AttributeError:
-        raise ModelError(f"{source} has no '{name}'", hint="name a class with a `predict` method") from None
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name not in (source, source.split(".")[0]):
+        if error.name not in (module, module.split(".")[0]):
             raise
         raise ModelError(f"there is no module '{source}' for the model '{spec}'", hint="name a file as FILE.py:CLASS") from None
-    return found
-
-
-def _is_file_of(path: Path) -> bool:
-    known = getattr(sys.modules.get(path.stem), "__file__", None)
-    return known is not None and Path(known).resolve() == path
-
-
-def _from_file(path: Path) -> Any:
-    """Under the file's own name, so that what it pickles is found again."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError(path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
+    if source.endswith(".py") and Path(found.__file__ or "").resolve() != path.resolve():
+        raise ModelError(f"{source} has the name of another module, {found.__file__}", hint="give it another name")
     try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        raise
-    return module
+        return operator.attrgetter(name)(found)
+    except AttributeError:
+        raise ModelError(f"{source} has no '{name}'", hint="name a class with a `predict` method") from None
 
 
 def load_class(spec: str, root: Path, folder: Path) -> Loaded:
@@ -90,9 +69,8 @@ def load_class(spec: str, root: Path, folder: Path) -> Loaded:
         return tensors.live(module, "state_dict")
     model = _loaded(made, folder)
     if not callable(getattr(model, "predict", None)):
-        raise ModelError(
-            f"{spec} has no `predict`", hint="it gets a DataFrame, an array or arrays by name, and gives as many rows"
-        )
+        hint = "it gets a DataFrame, an array or arrays by name, and gives as many rows"
+        raise ModelError(f"{spec} has no `predict`", hint=hint)
     return scikit.live(model, "python", "class")
 
 
@@ -114,20 +92,14 @@ def _is_module(made: Any) -> bool:
     return torch is not None and isinstance(made, type) and issubclass(made, torch.nn.Module) and not hasattr(made, "load")
 
 
-def writers(model: Any) -> list[tuple[str, Write]]:
-    """The object's own save and load, where it has both; else pickle."""
-
-    def write(folder: Path, _sample: Any) -> Mapping[str, Any]:
-        (folder / "model").mkdir()
-        model.save(folder / "model")
-        made = type(model)
-        return {"format": "object", "path": "model", "class": f"{made.__module__}:{made.__qualname__}"}
-
-    both = callable(getattr(model, "save", None)) and callable(getattr(model, "load", None))
-    return [("object", write)] if both else scikit.writers(model, "python")
+def write_object(model: Any, path: Path, _sample: Any) -> Table:
+    """A folder that the object's own save fills."""
+    path.mkdir()
+    model.save(path)
+    return class_of(model)
 
 
-def read_object(path: Path, table: Mapping[str, Any], trust: Trust) -> Loaded:
+def read_object(path: Path, table: Table, trust: Trust) -> Loaded:
     """What an object's own save wrote, by its own load."""
     trust.check([table["class"].replace(":", ".")], "bundle.json")
     return scikit.live(_loaded(find_class(table["class"], trust.settings.root), path), "python", "object")

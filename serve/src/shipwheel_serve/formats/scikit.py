@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shipwheel_serve import pickles
-from shipwheel_serve.formats.loaded import Ask, Loaded, Write, columns_of, method_of
+from shipwheel_serve.formats.loaded import Ask, Described, Loaded, Table, columns_of, frame_of, method_of
 from shipwheel_serve.formats.trust import Trust
 from shipwheel_serve.schema import Field
 
@@ -17,25 +15,16 @@ PROTOCOL = 5
 
 
 def live(model: Any, library: str, kind: str = "") -> Loaded:
-    """An object with `predict` and the like."""
-    described = _described(model) if library == "scikit-learn" else None
-    return Loaded(
-        library=library,
-        format=kind,
-        object=model,
-        ask=method_of(model),
-        described=described,
-        features=_features(model, library),
-    )
+    """An object with `predict` and the like; its features are those of the pipeline, or what its own `features` gives."""
+    ask = method_of(model)
+    if library == "python":
+        features = ask("features") if callable(getattr(model, "features", None)) else None
+        return Loaded(library=library, format=kind, object=model, ask=ask, features=features)
+    described, features = _described(model), _features(getattr(model, "best_estimator_", model))
+    return Loaded(library=library, format=kind, object=model, ask=ask, described=described, features=features)
 
 
-def writers(model: Any, library: str) -> list[tuple[str, Write]]:
-    """Formats in the order of preference."""
-    pickled = ("pickle", lambda folder, _: _pickle(model, folder))
-    return [("skops", lambda folder, _: _skops(model, folder)), pickled] if library == "scikit-learn" else [pickled]
-
-
-def read_skops(path: Path, _table: Mapping[str, Any], trust: Trust) -> Loaded:
+def read_skops(path: Path, _table: Table, trust: Trust) -> Loaded:
     """A skops file, whose types must be allowed as those of a pickle."""
     import skops.io
 
@@ -44,41 +33,27 @@ def read_skops(path: Path, _table: Mapping[str, Any], trust: Trust) -> Loaded:
     return live(skops.io.load(path, trusted=types), "scikit-learn", "skops")
 
 
-def read_pickle(path: Path, table: Mapping[str, Any], trust: Trust) -> Loaded:
+def write_skops(model: Any, path: Path, _sample: Any) -> None:
+    """A skops file."""
+    import skops.io
+
+    skops.io.dump(model, path)
+
+
+def read_pickle(path: Path, table: Table, trust: Trust) -> Loaded:
     """A pickle, of joblib too; what it holds says which library it is."""
     from shipwheel_serve import formats
 
     return formats.live(trust.unpickle(path), table["format"])
 
 
-def names_in(path: Path, kind: str) -> frozenset[str]:
-    """What a file of this format uses, and a service will ask leave for."""
-    if kind == "pickle":
-        return pickles.scan(path)
-    if kind == "skops":
-        import skops.io
-
-        return frozenset(skops.io.get_untrusted_types(file=path))
-    return frozenset()
+def write_pickle(model: Any, path: Path, _sample: Any) -> None:
+    """A pickle."""
+    path.write_bytes(pickle.dumps(model, PROTOCOL))
 
 
-def _skops(model: Any, folder: Path) -> Mapping[str, Any]:
-    import skops.io
-
-    skops.io.dump(model, folder / "model.skops")
-    return {"format": "skops", "path": "model.skops"}
-
-
-def _pickle(model: Any, folder: Path) -> Mapping[str, Any]:
-    (folder / "model.pkl").write_bytes(pickle.dumps(model, PROTOCOL))
-    return {"format": "pickle", "path": "model.pkl"}
-
-
-def _features(model: Any, library: str) -> Ask | None:
-    """What all steps of a pipeline but the last give; or `features` of an object that has it."""
-    model = getattr(model, "best_estimator_", model)
-    if library == "python":
-        return getattr(model, "features", None) if callable(getattr(model, "features", None)) else None
+def _features(model: Any) -> Ask | None:
+    """What all steps of a pipeline but the last give."""
     if len(getattr(model, "steps", ())) < 2:
         return None
 
@@ -98,14 +73,12 @@ def _features(model: Any, library: str) -> Ask | None:
     return features
 
 
-def _described(model: Any) -> tuple[str, tuple[Field, ...], tuple[str, ...]] | None:
+def _described(model: Any) -> Described | None:
     """What an estimator says itself: names of columns, or how many there are; types are a guess: text where it was encoded."""
-    first = model.steps[0][1] if getattr(model, "steps", ()) else getattr(model, "best_estimator_", model)
     names, count = getattr(model, "feature_names_in_", None), getattr(model, "n_features_in_", 0)
     if names is not None:
-        texts = _texts(model)
-        fields = [Field(name=str(name), dtype="any" if name in texts else "float64", nullable=True) for name in names]
-        return "frame", tuple(fields), ()
+        return frame_of(names, {name: {"dtype": "any"} for name in _texts(model)})
+    first = model.steps[0][1] if getattr(model, "steps", ()) else getattr(model, "best_estimator_", model)
     if hasattr(first, "vocabulary_"):
         return "array", (Field(name="input", dtype="string"),), ()
     return columns_of(None, count) if count else None

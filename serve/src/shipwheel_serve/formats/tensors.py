@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from shipwheel_serve import pickles
 from shipwheel_serve.errors import ModelError
-from shipwheel_serve.formats.loaded import Ask, Loaded, Write
+from shipwheel_serve.formats.loaded import Ask, Described, Loaded, Table, class_of
 from shipwheel_serve.formats.trust import Trust
 from shipwheel_serve.schema import ANY, Field
 
-_ONNX_TYPES = {"float": "float32", "double": "float64"}
+_ONNX_TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 
 
-def live(model: Any, kind: str = "", described: Any = None) -> Loaded:
+def live(model: Any, kind: str = "") -> Loaded:
     """A module of torch in evaluation mode: from a file on the GPU if there is one; in memory (no `kind`) a copy on the CPU."""
     import torch
 
@@ -28,6 +29,7 @@ def live(model: Any, kind: str = "", described: Any = None) -> Loaded:
         source, described, model = model, _exported_inputs(model), model.module()
     else:
         source = model = (model if kind else copy.deepcopy(model)).eval()
+        described = _module_inputs(model)
     model.to(device)
     low = next((each.dtype for each in model.parameters() if each.dtype in (torch.bfloat16, torch.float16)), None)
 
@@ -49,7 +51,11 @@ def live(model: Any, kind: str = "", described: Any = None) -> Loaded:
 
         return predict
 
-    return Loaded(library="torch", format=kind, object=source, ask=ask, described=described or _module_inputs(model))
+    return Loaded(library="torch", format=kind, object=source, ask=ask, described=described)
+
+
+def _by_name(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"input": value}
 
 
 def _names(call: Any) -> set[str]:
@@ -61,74 +67,53 @@ def _names(call: Any) -> set[str]:
     return {each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
 
 
-def writers(model: Any) -> list[tuple[str, Write]]:
-    """torch.export, TorchScript, then weights beside the name of their class."""
+def write_export(model: Any, path: Path, sample: Any) -> None:
+    """A program of torch.export for any number of rows; sizes of the other axes stay as they are in the sample."""
     import torch
 
     if isinstance(model, torch.export.ExportedProgram):
-        return [("export", lambda folder, _: _write_program(model, folder))]
-    script = ("torchscript", lambda folder, _: _write_script(model, folder))
-    if isinstance(model, torch.jit.ScriptModule):
-        return [script]
-    export = ("export", lambda folder, sample: _write_export(model, folder, sample))
-    return [export, script, ("safetensors", lambda folder, _: _write_weights(model, folder))]
+        torch.export.save(model, path)
+        return
+    named = isinstance(sample, Mapping) and set(sample) <= _names(model)
+    inputs = {name: torch.from_numpy(np.array(each)) for name, each in _by_name(sample).items()}
+    shapes: Any = {name: {0: torch.export.Dim("rows")} for name in inputs}
+    if named:
+        program = torch.export.export(model, (), inputs, dynamic_shapes=shapes)
+    else:
+        program = torch.export.export(model, tuple(inputs.values()), dynamic_shapes=tuple(shapes.values()))
+    torch.export.save(program, path)
 
 
-def _write_program(program: Any, folder: Path) -> Mapping[str, Any]:
+def write_script(model: Any, path: Path, _sample: Any) -> None:
+    """TorchScript, compiled, never traced: a trace keeps the numbers of the sample where the code looked at them."""
     import torch
 
-    torch.export.save(program, folder / "model.pt2")
-    return {"format": "export", "path": "model.pt2"}
+    torch.jit.save(model if isinstance(model, torch.jit.ScriptModule) else torch.jit.script(model), path)
 
 
-def _write_export(model: Any, folder: Path, sample: Any) -> Mapping[str, Any]:
-    """Any number of rows; sizes of the other axes stay as they are in the sample."""
-    import torch
-
-    rows = torch.export.Dim("rows")
-    tensors = {name: torch.from_numpy(np.array(each)) for name, each in _named(sample).items()}
-    if isinstance(sample, Mapping) and set(tensors) <= _names(model):
-        shapes: Any = {name: {0: rows} for name in tensors}
-        return _write_program(torch.export.export(model, (), tensors, dynamic_shapes=shapes), folder)
-    arguments = tuple(tensors.values())
-    return _write_program(torch.export.export(model, arguments, dynamic_shapes=tuple({0: rows} for _ in arguments)), folder)
-
-
-def _write_script(model: Any, folder: Path) -> Mapping[str, Any]:
-    """Compiled, never traced: a trace keeps the numbers of the sample where the code looked at them."""
-    import torch
-
-    torch.jit.save(model if isinstance(model, torch.jit.ScriptModule) else torch.jit.script(model), folder / "model.pt")
-    return {"format": "torchscript", "path": "model.pt"}
-
-
-def _named(sample: Any) -> Mapping[str, Any]:
-    return sample if isinstance(sample, Mapping) else {"input": sample}
-
-
-def _write_weights(model: Any, folder: Path) -> Mapping[str, Any]:
+def write_weights(model: Any, path: Path, _sample: Any) -> Table:
+    """Weights, beside the name of their class."""
     from safetensors.torch import save_model
 
-    save_model(model, str(folder / "model.safetensors"))
-    made = type(model)
-    return {"format": "safetensors", "path": "model.safetensors", "class": f"{made.__module__}:{made.__qualname__}"}
+    save_model(model, str(path))
+    return class_of(model)
 
 
-def read_export(path: Path, table: Mapping[str, Any], _trust: Trust) -> Loaded:
+def read_export(path: Path, table: Table, _trust: Trust) -> Loaded:
     """A program of torch.export."""
     import torch
 
     return live(torch.export.load(path), table["format"])
 
 
-def read_script(path: Path, table: Mapping[str, Any], _trust: Trust) -> Loaded:
+def read_script(path: Path, table: Table, _trust: Trust) -> Loaded:
     """A program of TorchScript."""
     import torch
 
     return live(torch.jit.load(path, map_location="cpu"), table["format"])
 
 
-def read_weights(path: Path, table: Mapping[str, Any], trust: Trust) -> Loaded:
+def read_weights(path: Path, table: Table, trust: Trust) -> Loaded:
     """A state dict, into a fresh object of the class that `table` names."""
     from shipwheel_serve.formats.python import find_class
 
@@ -154,41 +139,38 @@ def load_weights(module: Any, path: Path) -> None:
     module.load_state_dict(state.get("state_dict", state))
 
 
-def read_torch(path: Path, table: Mapping[str, Any], trust: Trust) -> Loaded:
+def read_torch(path: Path, table: Table, trust: Trust) -> Loaded:
     """What torch.save wrote: weights alone, or a whole module, which is a pickle."""
     import torch
 
-    from shipwheel_serve import pickles
-
-    tops = {name.split(".")[0] for name in pickles.scan(path)}
-    if not any(name.startswith(("torch.nn.modules", "torch.fx")) for name in pickles.scan(path)) and tops <= {
-        "torch",
-        "collections",
-    }:
+    names = pickles.scan(path)
+    whole = any(name.startswith(("torch.nn.modules", "torch.fx")) for name in names)
+    if not whole and {name.split(".")[0] for name in names} <= {"torch", "collections"}:
         return read_weights(path, table, trust)
     trust.scan(path)
     return live(torch.load(path, map_location="cpu", weights_only=False), table["format"])
 
 
-def _module_inputs(model: Any) -> tuple[str, tuple[Field, ...], tuple[str, ...]]:
+def _module_inputs(model: Any) -> Described:
     """The first linear layer knows how many features there are; other modules take any shape."""
     first = next((each for each in model.modules() if not list(each.children())), None)
     count = getattr(first, "in_features", None)
     return "array", (Field(name="input", dtype="float32", shape=(ANY, count) if isinstance(count, int) else None),), ()
 
 
-def _exported_inputs(program: Any) -> tuple[str, tuple[Field, ...], tuple[str, ...]]:
+def _exported_inputs(program: Any) -> Described:
     wanted = program.graph_signature.user_inputs
     values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in wanted}
-    fields = tuple(
-        Field(
-            name=name if len(values) > 1 else "input",
-            dtype=str(value.dtype).removeprefix("torch."),
-            shape=(ANY, *(size if isinstance(size, int) else ANY for size in value.shape[1:])),
-        )
-        for name, value in values.items()
-    )
-    return "array" if len(fields) == 1 else "tensors", fields, ()
+    kinds = {name: (str(value.dtype).removeprefix("torch."), value.shape) for name, value in values.items()}
+    if len(kinds) == 1:
+        return "array", tuple(_field("input", *kind) for kind in kinds.values()), ()
+    return "tensors", tuple(_field(name, *kind) for name, kind in kinds.items()), ()
+
+
+def _field(name: str, dtype: str, shape: Any) -> Field:
+    """An input by what a program says; a size that is no number is free, and so is the first."""
+    sizes = (size if isinstance(size, int) and size > 0 else ANY for size in shape[1:])
+    return Field(name=name, dtype=dtype, shape=(ANY, *sizes))
 
 
 def live_onnx(model: Any, kind: str = "") -> Loaded:
@@ -200,7 +182,8 @@ def live_onnx(model: Any, kind: str = "") -> Loaded:
     source = model.SerializeToString() if hasattr(model, "SerializeToString") else model
     source = str(source) if isinstance(source, Path) else source
     session = onnxruntime.InferenceSession(source, options, providers=onnxruntime.get_available_providers())
-    inputs, outputs = session.get_inputs(), [each.name for each in session.get_outputs()]
+    inputs = [_field(each.name, _ONNX_TYPES.get(each.type, each.type[7:-1]), each.shape) for each in session.get_inputs()]
+    outputs = [each.name for each in session.get_outputs()]
 
     def ask(method: str) -> Ask:
         if method != "predict" and method not in outputs:
@@ -214,32 +197,24 @@ def live_onnx(model: Any, kind: str = "") -> Loaded:
 
         return predict
 
-    described = ("array" if len(inputs) == 1 else "tensors", tuple(_onnx_field(each) for each in inputs), ())
+    described: Described = ("array" if len(inputs) == 1 else "tensors", tuple(inputs), ())
     return Loaded(library="onnx", format=kind, object=model, ask=ask, described=described)
 
 
-def _onnx_field(given: Any) -> Field:
-    kind = given.type.removeprefix("tensor(").rstrip(")")
-    shape = tuple(size if isinstance(size, int) and size > 0 else ANY for size in given.shape)
-    return Field(name=given.name, dtype=_ONNX_TYPES.get(kind, kind), shape=(ANY, *shape[1:]))
-
-
-def _feed(inputs: Any, value: Any) -> dict[str, Any]:
+def _feed(inputs: list[Field], value: Any) -> dict[str, Any]:
     """By the names of the model: an array is the only input, columns of a frame are inputs of one column each."""
     if hasattr(value, "columns"):
-        several = len(inputs) > 1 or (value.shape[1] == 1 and value.columns[0] == inputs[0].name)
+        several = len(inputs) > 1 or list(value.columns) == [inputs[0].name]
         value = {str(name): column.to_numpy() for name, column in value.items()} if several else value.to_numpy()
-    if not isinstance(value, Mapping):
-        value = {inputs[0].name: value}
-    elif len(inputs) == len(value) == 1:
-        value = {inputs[0].name: next(iter(value.values()))}
+    given = _by_name(value)
+    if len(inputs) == len(given) == 1:
+        given = dict(zip([inputs[0].name], given.values(), strict=True))
     feed = dict[str, Any]()
-    for each in inputs:
-        if each.name not in value:
-            raise ModelError(f"the ONNX model wants an input '{each.name}'", hint=f"there are {', '.join(value)}")
-        array, field = np.asarray(value[each.name]), _onnx_field(each)
-        array = array.astype(field.held) if array.dtype != field.held else array
-        feed[each.name] = array[:, None] if array.ndim == 1 and len(field.shape or ()) == 2 else array
+    for field in inputs:
+        if field.name not in given:
+            raise ModelError(f"the ONNX model wants an input '{field.name}'", hint=f"there are {', '.join(given)}")
+        array = np.asarray(given[field.name]).astype(field.held, copy=False)
+        feed[field.name] = array[:, None] if array.ndim == 1 and len(field.shape or ()) == 2 else array
     return feed
 
 
@@ -250,17 +225,11 @@ def _unzipped(value: Any) -> Any:
     return value
 
 
-def writers_onnx(model: Any) -> list[tuple[str, Write]]:
-    """One file."""
-
-    def write(folder: Path, _sample: Any) -> Mapping[str, Any]:
-        data = model.SerializeToString() if hasattr(model, "SerializeToString") else Path(model).read_bytes()
-        (folder / "model.onnx").write_bytes(data)
-        return {"format": "onnx", "path": "model.onnx"}
-
-    return [("onnx", write)]
+def write_onnx(model: Any, path: Path, _sample: Any) -> None:
+    """An .onnx file."""
+    path.write_bytes(model.SerializeToString() if hasattr(model, "SerializeToString") else Path(model).read_bytes())
 
 
-def read_onnx(path: Path, table: Mapping[str, Any], _trust: Trust) -> Loaded:
+def read_onnx(path: Path, table: Table, _trust: Trust) -> Loaded:
     """An .onnx file."""
     return live_onnx(path, table["format"])

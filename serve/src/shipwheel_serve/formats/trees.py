@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from shipwheel_serve.errors import ModelError
-from shipwheel_serve.formats.loaded import Ask, Loaded, Write, columns_of, method_of
-from shipwheel_serve.formats.scikit import writers as pickled
+from shipwheel_serve.formats.loaded import Ask, Described, Loaded, Table, columns_of, frame_of, method_of
 from shipwheel_serve.formats.trust import Trust
-from shipwheel_serve.schema import Field
 
 
 def live(model: Any, library: str, kind: str = "") -> Loaded:
@@ -21,16 +18,6 @@ def live(model: Any, library: str, kind: str = "") -> Loaded:
     ask = _ask_booster(model) if library == "xgboost" and type(model).__name__ == "Booster" else method_of(model)
     described = {"lightgbm": _lightgbm_inputs, "xgboost": _xgboost_inputs, "catboost": _catboost_inputs}[library](model)
     return Loaded(library=library, format=kind, object=model, ask=ask, described=described)
-
-
-def writers(model: Any, library: str) -> list[tuple[str, Write]]:
-    """The library's own format, then pickle."""
-    own: dict[str, tuple[str, Write]] = {
-        "lightgbm": ("text", lambda folder, _: _write_lightgbm(model, folder)),
-        "xgboost": ("ubj", lambda folder, _: _write_xgboost(model, folder)),
-        "catboost": ("cbm", lambda folder, _: _write_catboost(model, folder)),
-    }
-    return [own[library], *pickled(model, library)]
 
 
 class LightGBM:
@@ -49,15 +36,14 @@ class LightGBM:
         return np.vstack((1.0 - found, found)).transpose() if found.ndim == 1 else found
 
 
-def _write_lightgbm(model: Any, folder: Path) -> Mapping[str, Any]:
-    booster = getattr(model, "booster_", model)
-    booster.save_model(folder / "model.txt")
+def write_lightgbm(model: Any, path: Path, _sample: Any) -> Table:
+    """LightGBM's text file, and the labels of a classifier."""
+    getattr(model, "booster_", model).save_model(path)
     classes = getattr(model, "classes_", None)
-    more = {} if classes is None else {"classes": np.asarray(classes).tolist()}
-    return {"format": "text", "path": "model.txt", **more}
+    return {} if classes is None else {"classes": np.asarray(classes).tolist()}
 
 
-def read_lightgbm(path: Path, table: Mapping[str, Any], _trust: Trust) -> Loaded:
+def read_lightgbm(path: Path, table: Table, _trust: Trust) -> Loaded:
     """LightGBM's text file; `classes` of a classifier stand in `table`."""
     import lightgbm
 
@@ -65,26 +51,16 @@ def read_lightgbm(path: Path, table: Mapping[str, Any], _trust: Trust) -> Loaded
     return live(LightGBM(booster, table["classes"]) if "classes" in table else booster, "lightgbm", "text")
 
 
-def _lightgbm_inputs(model: Any) -> Any:
-    booster = getattr(model, "booster", None) or (getattr(model, "booster_", model))
+def _lightgbm_inputs(model: Any) -> Described:
+    booster = getattr(model, "booster", None) or getattr(model, "booster_", model)
     names, categories = booster.feature_name(), getattr(booster, "pandas_categorical", None)
     if not categories:
         return columns_of(None if names[:1] == ["Column_0"] else names, len(names))
     params = getattr(booster, "params", None) or {}
     at = params.get("categorical_feature") or params.get("categorical_column") or ()
-    if isinstance(at, str):
-        at = [int(each) for each in at.split(",") if each.isdigit()]
-    kinds = dict(zip(at, categories, strict=False))
-    return (
-        "frame",
-        tuple(
-            Field(name=name, dtype="category", categories=tuple(kinds[index]), nullable=True)
-            if index in kinds
-            else Field(name=name, dtype="float64", nullable=True)
-            for index, name in enumerate(names)
-        ),
-        (),
-    )
+    places = [int(each) for each in at.split(",") if each.isdigit()] if isinstance(at, str) else at
+    found = zip(places, categories, strict=False)
+    return frame_of(names, {names[place]: {"dtype": "category", "categories": tuple(of)} for place, of in found})
 
 
 def _ask_booster(booster: Any) -> Any:
@@ -104,70 +80,63 @@ def _ask_booster(booster: Any) -> Any:
     return ask
 
 
-def _write_xgboost(model: Any, folder: Path) -> Mapping[str, Any]:
-    model.save_model(folder / "model.ubj")
+def write_xgboost(model: Any, path: Path, _sample: Any) -> Table:
+    """XGBoost's UBJSON, and what it does not hold of an estimator."""
+    model.save_model(path)
     params = model.get_params() if hasattr(model, "get_params") else {}
-    kept = {name: params[name] for name in ("enable_categorical",) if params.get(name)}
+    kept: dict[str, Any] = {"enable_categorical": True} if params.get("enable_categorical") else {}
     if isinstance(missing := params.get("missing"), (int, float)) and np.isfinite(missing):
         kept["missing"] = missing
-    return {"format": "ubj", "path": "model.ubj", "class": type(model).__name__, "params": kept}
+    return {"class": type(model).__name__, "params": kept}
 
 
-def read_xgboost(path: Path, table: Mapping[str, Any], _trust: Trust) -> Loaded:
+def read_xgboost(path: Path, table: Table, _trust: Trust) -> Loaded:
     """A booster in UBJSON or JSON, as the class that `table` or the file itself names."""
     import xgboost
 
-    name = table.get("class") or _xgboost_class(xgboost.Booster(model_file=path))
-    made = getattr(xgboost, name, None) if name.startswith("XGB") or name == "Booster" else None
-    if not isinstance(made, type):
+    booster = xgboost.Booster(model_file=path)
+    kind = json.loads(booster.attr("scikit_learn") or "{}").get("_estimator_type", "")  # an estimator leaves it in the file
+    name = table.get("class") or {"classifier": "XGBClassifier", "regressor": "XGBRegressor", "ranker": "XGBRanker"}.get(kind)
+    if name in (None, "Booster"):
+        return live(booster, "xgboost", table["format"])
+    if not name.startswith("XGB") or not hasattr(xgboost, name):
         raise ModelError(f"xgboost has no class '{name}'", hint="write the bundle again")
-    model = made(**table.get("params", {})) if name != "Booster" else made()
+    model = getattr(xgboost, name)(**table.get("params", {}))
     model.load_model(path)
     return live(model, "xgboost", table["format"])
 
 
-def _xgboost_class(booster: Any) -> str:
-    """An estimator leaves its kind in the file."""
-    try:
-        kind = json.loads(booster.attr("scikit_learn") or "{}").get("_estimator_type", "")
-    except ValueError:
-        kind = ""
-    return {"classifier": "XGBClassifier", "regressor": "XGBRegressor", "ranker": "XGBRanker"}.get(kind, "Booster")
-
-
-def _xgboost_inputs(model: Any) -> Any:
+def _xgboost_inputs(model: Any) -> Described:
     booster = model.get_booster() if hasattr(model, "get_booster") else model
     return columns_of(booster.feature_names, booster.num_features(), "float32")
 
 
-def _write_catboost(model: Any, folder: Path) -> Mapping[str, Any]:
-    model.save_model(str(folder / "model.cbm"))
-    return {"format": "cbm", "path": "model.cbm", "class": type(model).__name__}
+def write_catboost(model: Any, path: Path, _sample: Any) -> Table:
+    """A .cbm file."""
+    model.save_model(str(path))
+    return {"class": type(model).__name__}
 
 
-def read_catboost(path: Path, table: Mapping[str, Any], _trust: Trust) -> Loaded:
+def read_catboost(path: Path, table: Table, _trust: Trust) -> Loaded:
     """A .cbm file, as the class that `table` names, or that fits."""
     import catboost
 
-    names = [table["class"]] if "class" in table else ["CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker", "CatBoost"]
-    for name in names:
-        model: Any = getattr(catboost, name)() if name.startswith("CatBoost") else None
+    classes = {
+        each: getattr(catboost, each) for each in ("CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker", "CatBoost")
+    }
+    for name in [table["class"]] if "class" in table else classes:
         try:
-            model.load_model(str(path))
-        except catboost.CatBoostError:
-            if name == names[-1]:
-                raise
+            model = classes[name]().load_model(str(path))
+        except catboost.CatBoostError as error:  # the loss is one of another class, or the file is broken
+            reason = error
             continue
-        if len(names) == 1 or name != "CatBoostClassifier" or len(model.classes_):
-            break
-    return live(model, "catboost", "cbm")
+        if "class" in table or name != "CatBoostClassifier" or len(model.classes_):
+            return live(model, "catboost", "cbm")
+    raise ModelError(f"{path.name} cannot be loaded by CatBoost: {reason}", hint="save the model again")
 
 
-def _catboost_inputs(model: Any) -> Any:
+def _catboost_inputs(model: Any) -> Described:
     names, texts = model.feature_names_, {*model.get_cat_feature_indices(), *model.get_text_feature_indices()}
     if not texts:
         return columns_of(names, len(names))
-    fields = [
-        Field(name=name, dtype="any" if at in texts else "float64", nullable=at not in texts) for at, name in enumerate(names)
-    ]
-    return "frame", tuple(fields), ()
+    return frame_of(names, {names[place]: {"dtype": "any", "nullable": False} for place in texts})

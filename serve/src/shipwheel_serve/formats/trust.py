@@ -25,27 +25,21 @@ class Trust:
     recorded: frozenset[str] | None = None
 
     def check(self, names: Iterable[str], what: str) -> None:
-        """Refuse `names` that are not allowed, all at once.
+        """Refuse `names` that are not allowed, all at once; the project's own are, for its code runs anyway.
 
         Raises:
             ModelError: they are named.
         """
-        names = set(names)
-        refused = set(pickles.refused(names, self.settings.allow_globals, self._own(names)))
-        if self.recorded is not None:
-            refused |= names - self.recorded
+        names, root = set(names), self.settings.root
+        tops = {name.split(".")[0] for name in names}
+        places = {top: (f"{top}.py", f"{top}/__init__.py", f"src/{top}.py", f"src/{top}/__init__.py") for top in tops}
+        own = [top for top, files in places.items() if any((root / file).is_file() for file in files)]
+        refused = set(pickles.refused(names, self.settings.allow_globals, own))
+        refused |= set() if self.recorded is None else names - self.recorded
         if refused:
             some = ", ".join(sorted(refused))
             hint = "allow_globals in the settings allows names, once you know what they do"
             raise ModelError(f"{what} uses what a model may not use: {some}", hint=hint)
-
-    def _own(self, names: Iterable[str]) -> set[str]:
-        """Top modules that lie in the project: its code runs anyway."""
-        roots = [self.settings.root, self.settings.root / "src"]
-        tops = {name.split(".")[0] for name in names}
-        return {
-            top for top in tops for root in roots if (root / f"{top}.py").is_file() or (root / top / "__init__.py").is_file()
-        }
 
     def unpickle(self, path: Path) -> Any:
         """The object of a pickle: plain or of joblib.
@@ -54,12 +48,12 @@ class Trust:
             ModelError: nobody vouches for it, or it uses what is not allowed.
         """
         names = self.scan(path)
-        if any(name.startswith("joblib.") for name in names) or path.read_bytes()[:1] != b"\x80":
-            import joblib
-
-            return joblib.load(path)
         with path.open("rb") as file:
-            return _Checked(file, self, path.name).load()
+            if file.peek(1)[:1] == b"\x80" and not any(name.startswith("joblib.") for name in names):
+                return _Checked(file, self, path.name).load()
+        import joblib
+
+        return joblib.load(path)
 
     def scan(self, path: Path) -> frozenset[str]:
         """The globals of a pickle, once they are checked.
@@ -88,10 +82,10 @@ class _Checked(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         found = super().find_class(module, name)
         full = f"{module}.{name}"
-        home = getattr(found, "__module__", None) or module
         if not pickles.is_named(full, self._trust.settings.allow_globals):
             if isinstance(found, ModuleType):
                 raise ModelError(f"{self._what} uses what a model may not use: the module {full}")
             self._trust.check({full}, self._what)
+            home = getattr(found, "__module__", None) or module
             replace(self._trust, recorded=None).check({f"{home}.{name}"}, self._what)
         return found
