@@ -18,7 +18,9 @@ from shipwheel.cli.main import VERBS
 from shipwheel.runtime import runtime_wheel
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("examples/*/README.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("examples/*/README.md"), ROOT / "serve" / "README.md"]
+)
 MARK = re.compile(r"<!-- run(?:: ([a-z ]+))? -->\n```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 """A block to run, and the pytest markers that it needs."""
 
@@ -89,7 +91,9 @@ def test_marked_blocks_run(block: Block, folder: Path) -> None:
         pytest.skip("runc is absent")
     if "network" in block.markers:
         train(folder / "examples" / "tabular")
-    script = block.script.replace("8080", free_port())
+    script = re.sub(
+        r"(?<!\d:)\b8080\b", free_port(), block.script
+    )  # of this machine, not in -p 8080:8080 that of the container
     program = [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHIPWHEEL_HOME": str(folder / "home")}
     where = folder if block.language == "python" else folder / "examples" / "tabular"
