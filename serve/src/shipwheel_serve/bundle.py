@@ -60,22 +60,16 @@ def save(  # noqa: PLR0913 - what a user may say about a model, all of it by nam
         target.exists() and not _is_bundle(target) and not (target.is_dir() and not any(target.iterdir()))
     ):
         raise ModelError(f"{target} is there, and is no bundle", hint="name an empty or new folder, or an older bundle")
-    live = formats.live(model)
-    draft = _ask(live, inputs, {"output": method} if isinstance(method, str) else dict(method), rows)
-    draft = replace(
-        draft,
-        name=name or target.resolve().name,
-        version=version or "1",
-        golden=golden,
-        features=draft.features if features else {},
-        tolerance=dict(tolerance or {}),
-        names=_globals(model),
-        needed=tuple(packages),
-    )
+    draft = _ask(formats.live(model), inputs, {"output": method} if isinstance(method, str) else dict(method), rows)
+    about = draft.table | {"name": name or target.resolve().name, "version": version or "1"}
+    bodies = {each: body for each, body in draft.bodies.items() if golden and (features or each != "features")}
+    if bodies:
+        about["golden"] = {each: GOLDEN[each] for each in bodies}
+        about["golden"] |= {"rows": len(next(iter(draft.sample.values()))), "tolerance": dict(tolerance or {})}
+    draft = replace(draft, table=about, bodies=bodies, tolerance=tolerance or {}, names=_globals(model), needed=tuple(packages))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.resolve().parent) as scratch:
-        made = _write(Path(scratch), live.object, draft)
-        _replace(target, made)
+        _replace(target, _write(Path(scratch), draft))
     return target
 
 
@@ -97,19 +91,15 @@ def _is_bundle(folder: Path) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
-    """What the model in memory makes of the golden rows, and what else is said of it."""
+    """A bundle in the making: what bundle.json says before the model is written, the golden files, what it is proved with."""
 
+    model: Any = field(repr=False)
     inputs: Any = field(repr=False)
-    methods: Mapping[str, str]
+    table: dict[str, Any]
+    bodies: Mapping[str, bytes]
     schema: Schema
-    request: bytes
     sample: Arrays
     answers: Arrays
-    features: Arrays
-    row_wise: bool
-    name: str = ""
-    version: str = ""
-    golden: bool = True
     tolerance: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     names: frozenset[str] = frozenset()
     needed: tuple[str, ...] = ()
@@ -136,17 +126,21 @@ def _ask(live: formats.Loaded, inputs: Any, methods: Mapping[str, str], most: in
     if layout == "frame" and (reasons := _differences(answers, formats.asking(live, methods)(inputs.iloc[at]), schema)):
         hint = "use plain column types"
         raise ModelError(f"the model answers otherwise when its inputs come out of a request: {reasons[0]}", hint=hint)
+    bodies = {"request": request, "response": codec.encode(answers, schema)}
     features = formats.featuring(live, schema)
-    return _Draft(
-        inputs=inputs,
-        methods=methods,
-        schema=schema,
-        request=request,
-        sample=sample,
-        answers=answers,
-        features=features(sample) if features else {},
-        row_wise=_is_row_wise(predict, sample, answers, schema),
-    )
+    if features and (made := features(sample)):
+        bodies["features"] = golden.to_json(made)
+    table: dict[str, Any] = {
+        "format": FORMAT,
+        "name": "",
+        "version": "",
+        "library": formats.library_of(live.object),
+        "model": {"methods": methods},
+        "schema": schema.to_json(),
+        "golden": None,
+        "row_wise": _is_row_wise(predict, sample, answers, schema),
+    }
+    return _Draft(model=live.object, inputs=inputs, table=table, bodies=bodies, schema=schema, sample=sample, answers=answers)
 
 
 def _is_row_wise(predict: Callable[[Arrays], Arrays], sample: Arrays, answers: Arrays, schema: Schema) -> bool:
@@ -176,14 +170,14 @@ def _globals(model: Any) -> frozenset[str]:
     return names
 
 
-def _write(scratch: Path, model: Any, draft: _Draft) -> Path:
+def _write(scratch: Path, draft: _Draft) -> Path:
     """The first format that can be written, and answers as the model in memory does once it is read again."""
     problems = list[str]()
-    for kind in formats.formats_for(model):
+    for kind in formats.formats_for(draft.model):
         folder = scratch / kind
         folder.mkdir()
         try:
-            _describe(folder, model, draft, kind)
+            _describe(folder, draft, kind)
             _prove(folder, draft)
         except Exception as error:  # noqa: BLE001 - the next format may do; all reasons are told if none does
             problems.append(f"{kind}: {error.message if isinstance(error, ServeError) else f'{type(error).__name__}: {error}'}")
@@ -204,33 +198,19 @@ def _say(path: Path, kind: str, problems: list[str]) -> None:
         warnings.warn("; ".join(said), stacklevel=4)
 
 
-def _describe(folder: Path, model: Any, draft: _Draft, kind: str) -> None:
+def _describe(folder: Path, draft: _Draft, kind: str) -> None:
     """The model's own file, the golden ones, and bundle.json around them."""
-    made = formats.FORMATS[kind]
+    made, table = formats.FORMATS[kind], dict(draft.table)
     assert made.write
     with formats.heard():
-        more = made.write(model, folder / made.file, assemble(draft.schema, draft.sample)) or {}
-    about: dict[str, Any] | None = None
-    if draft.golden:
-        bodies = {"request": draft.request, "response": codec.encode(draft.answers, draft.schema)}
-        bodies |= {"features": golden.to_json(draft.features)} if draft.features else {}
-        (folder / "golden").mkdir()
-        for name, body in bodies.items():
-            (folder / GOLDEN[name]).write_bytes(body)
-        about = {**{name: GOLDEN[name] for name in bodies}, "rows": rows(draft.sample), "tolerance": draft.tolerance}
-    table: dict[str, Any] = {
-        "format": FORMAT,
-        "name": draft.name,
-        "version": draft.version,
-        "library": formats.library_of(model),
-        "model": {"format": kind, "path": made.file, **more, "methods": draft.methods},
-        "schema": draft.schema.to_json(),
-        "golden": about,
-        "environment": asdict(environment.record(model, draft.inputs, (*draft.needed, *made.needs), draft.names)),
-        "row_wise": draft.row_wise,
-    }
+        more = made.write(draft.model, folder / made.file, assemble(draft.schema, draft.sample)) or {}
+    table["model"] = {"format": kind, "path": made.file, **more, **table["model"]}
+    table["environment"] = asdict(environment.record(draft.model, draft.inputs, (*draft.needed, *made.needs), draft.names))
     if kind == "pickle":
         table["globals"] = sorted(pickles.scan(folder / made.file))
+    for name, body in draft.bodies.items():
+        (folder / GOLDEN[name]).parent.mkdir(exist_ok=True)
+        (folder / GOLDEN[name]).write_bytes(body)
     table["files"] = {
         name: {"sha256": formats.sha256(folder / name), "size": (folder / name).stat().st_size} for name in _names_below(folder)
     }
@@ -259,7 +239,9 @@ def _prove(folder: Path, draft: _Draft) -> None:
         sys.path[:] = before  # a service may change it, a training script is somebody's own
     reasons: tuple[str, ...] = ()
     orders = [slice(None), slice(None, None, -1), slice(1)]
-    for order in orders if draft.row_wise else orders[:1]:  # a format may have kept the sample's order, or how many rows it has
+    for order in (
+        orders if table["row_wise"] else orders[:1]
+    ):  # a format may have kept the sample's order, or how many rows it has
         answers = model.predict({name: array[order].copy() for name, array in draft.sample.items()})
         codec.encode(answers, model.schema)
         wanted = {name: array[order] for name, array in draft.answers.items()}

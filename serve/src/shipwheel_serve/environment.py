@@ -60,8 +60,11 @@ def compare(trained: Environment | None, settings: Settings, has_golden: bool) -
         if check == "off":
             continue
         mismatches.append(mismatch)
-        if check == "strict" or (check == "auto" and not decided and _matters(mismatch)):
-            refusals.append(f"{mismatch} ({'strict' if check == 'strict' else 'and there are no golden answers to decide'})")
+        old, new = (re.findall(r"\d+", version)[:2] for version in (mismatch.trained, mismatch.here))
+        if check == "strict":
+            refusals.append(f"{mismatch} (strict)")
+        elif check == "auto" and not decided and old != new and mismatch.package != "machine":
+            refusals.append(f"{mismatch} (and there are no golden answers to decide)")
     return mismatches, refusals
 
 
@@ -81,21 +84,11 @@ def _differences(trained: Environment) -> list[Mismatch]:
     return [Mismatch(package=name, trained=was, here=got) for name, was, got in pairs if was and was != got]
 
 
-def _matters(mismatch: Mismatch) -> bool:
-    if mismatch.package == "machine":
-        return False
-    return re.findall(r"\d+", mismatch.trained)[:2] != re.findall(r"\d+", mismatch.here)[:2]
-
-
 def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-_SAME = (
-    ("xgboost", "xgboost-cpu"),
-    ("onnxruntime", "onnxruntime-gpu"),
-    ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless"),
-)
+_SAME = (("xgboost", "xgboost-cpu"), ("onnxruntime", "onnxruntime-gpu"))
 """Distributions that bring the same modules under different names."""
 
 

@@ -106,7 +106,7 @@ class _Reader(_Unpickler):  # type: ignore[misc]
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="latin1")
-        self.file, self.names, self.versions = file, set[str](), dict[str, str]()
+        self.file, self.names, self.versions, self.made = file, set[str](), dict[str, str](), None
 
     def find_class(self, module: str, name: str) -> Any:
         if type(module) is not str or type(name) is not str:
@@ -180,8 +180,8 @@ def _item(dtype: Any) -> tuple[int, bool]:
     return int(found[2]) * (4 if found[1] == "U" else 1), objects
 
 
-def _read(source: Path | bytes) -> tuple[_Reader, Any]:
-    """Walk a pickle: plain, of joblib (compressed or not), or torch's; with what stands for its object."""
+def _read(source: Path | bytes) -> _Reader:
+    """Walk a pickle: plain, of joblib (compressed or not), or torch's."""
     data = source if isinstance(source, bytes) else source.read_bytes()
     try:
         if data[:2] == b"PK":
@@ -191,12 +191,12 @@ def _read(source: Path | bytes) -> tuple[_Reader, Any]:
         for magic, opener in _OPENERS.items():
             data = opener(data) if data.startswith(magic) else data
         reader = _Reader(io.BytesIO(data))
-        made = reader.load()
+        reader.made = reader.load()
     except UnreadableError:
         raise
     except Exception as error:  # noqa: BLE001 - hostile bytes fail in any way; all mean the same
         raise UnreadableError(f"it is no pickle that can be read: {error!r}") from None
-    return reader, made
+    return reader
 
 
 def scan(source: Path | bytes) -> frozenset[str]:
@@ -205,7 +205,7 @@ def scan(source: Path | bytes) -> frozenset[str]:
     Raises:
         UnreadableError: no pickle, or one whose imports are only known once it runs.
     """
-    return frozenset(_read(source)[0].names)
+    return frozenset(_read(source).names)
 
 
 def refused(names: Iterable[str], allowed: Iterable[str] = (), own: Iterable[str] = ()) -> list[str]:
@@ -274,9 +274,9 @@ def _distributions(tops: Iterable[str]) -> set[str]:
 
 
 def _inspect_pickle(path: Path, kind: str) -> dict[str, Any]:
-    reader, made = _read(path)
+    reader = _read(path)
     tops = {name.split(".")[0] for name in reader.names}
-    top = getattr(made, "path", "").split(".")[0]
+    top = getattr(reader.made, "path", "").split(".")[0]
     library = DISTRIBUTIONS[top] if top in LIBRARIES else "torch" if kind == "torch" else "python"
     kind = "joblib" if kind == "pickle" and "joblib" in tops else kind
     return _about(library, kind, reader.versions, _distributions({*tops, kind}))

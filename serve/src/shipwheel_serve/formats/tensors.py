@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,31 +39,16 @@ def live(model: Any, kind: str = "") -> Loaded:
     def ask(method: str) -> Ask:
         own = getattr(model, method, None) if not isinstance(model, torch.fx.GraphModule) else None
         call = own if callable(own) else model
-        named = _names(call)
 
         def predict(value: Any) -> Any:
             with torch.inference_mode():
-                if not isinstance(value, Mapping):
-                    return call(tensor(value))
-                made = {name: tensor(array) for name, array in value.items()}
-                return call(**made) if not named or set(made) <= named else call(*made.values())
+                if isinstance(value, Mapping):
+                    return call(**{name: tensor(array) for name, array in value.items()})
+                return call(tensor(value))
 
         return predict
 
     return Loaded(library="torch", format=kind, object=source, ask=ask, described=described)
-
-
-def _by_name(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {"input": value}
-
-
-def _names(call: Any) -> set[str]:
-    """The parameters of forward; none where they are hidden, as those of an exported program are."""
-    try:
-        parameters = inspect.signature(getattr(call, "forward", call)).parameters.values()
-    except (TypeError, ValueError):
-        return set()
-    return {each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)}
 
 
 def write_export(model: Any, path: Path, sample: Any) -> None:
@@ -74,13 +58,12 @@ def write_export(model: Any, path: Path, sample: Any) -> None:
     if isinstance(model, torch.export.ExportedProgram):
         torch.export.save(model, path)
         return
-    named = isinstance(sample, Mapping) and set(sample) <= _names(model)
-    inputs = {name: torch.from_numpy(np.array(each)) for name, each in _by_name(sample).items()}
-    shapes: Any = {name: {0: torch.export.Dim("rows")} for name in inputs}
-    if named:
-        program = torch.export.export(model, (), inputs, dynamic_shapes=shapes)
+    rows = torch.export.Dim("rows")
+    if isinstance(sample, Mapping):
+        inputs = {name: torch.from_numpy(np.array(each)) for name, each in sample.items()}
+        program = torch.export.export(model, (), inputs, dynamic_shapes={name: {0: rows} for name in inputs})
     else:
-        program = torch.export.export(model, tuple(inputs.values()), dynamic_shapes=tuple(shapes.values()))
+        program = torch.export.export(model, (torch.from_numpy(np.array(sample)),), dynamic_shapes=({0: rows},))
     torch.export.save(program, path)
 
 
@@ -159,12 +142,12 @@ def _module_inputs(model: Any) -> Described:
 
 
 def _exported_inputs(program: Any) -> Described:
-    wanted = program.graph_signature.user_inputs
-    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in wanted}
-    kinds = {name: (str(value.dtype).removeprefix("torch."), value.shape) for name, value in values.items()}
-    if len(kinds) == 1:
-        return "array", tuple(_field("input", *kind) for kind in kinds.values()), ()
-    return "tensors", tuple(_field(name, *kind) for name, kind in kinds.items()), ()
+    names = program.graph_signature.user_inputs
+    values = [node.meta["val"] for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    labels = names if len(names) > 1 else ["input"]
+    kinds = zip(labels, values, strict=True)
+    fields = tuple(_field(name, str(value.dtype).removeprefix("torch."), value.shape) for name, value in kinds)
+    return "array" if len(fields) == 1 else "tensors", fields, ()
 
 
 def _field(name: str, dtype: str, shape: Any) -> Field:
@@ -206,7 +189,7 @@ def _feed(inputs: list[Field], value: Any) -> dict[str, Any]:
     if hasattr(value, "columns"):
         several = len(inputs) > 1 or list(value.columns) == [inputs[0].name]
         value = {str(name): column.to_numpy() for name, column in value.items()} if several else value.to_numpy()
-    given = _by_name(value)
+    given = value if isinstance(value, Mapping) else {inputs[0].name: value}
     if len(inputs) == len(given) == 1:
         given = dict(zip([inputs[0].name], given.values(), strict=True))
     feed = dict[str, Any]()
