@@ -80,7 +80,7 @@ def folder(tmp_path: Path) -> Path:
 def train(project: Path) -> None:
     """As `make demo` does, unless that was run here."""
     if not (project / "model" / "bundle.json").exists():
-        uv = [Path(sys.executable).with_name("uv"), "run", "--no-project", "--python", sys.executable]
+        uv: list[str | Path] = [Path(sys.executable).with_name("uv"), "run", "--no-project", "--python", sys.executable]
         wheel = runtime_wheel().write(project.parent)
         subprocess.run([*uv, "--with-requirements", "requirements.txt", "--with", wheel, "train.py"], cwd=project, check=True)
 
