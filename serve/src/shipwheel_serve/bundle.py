@@ -56,9 +56,8 @@ def save(  # noqa: PLR0913 - what a user may say about a model, all of it by nam
         ModelError: the model cannot be written, or answers otherwise once it is read again; `folder` is as it was before.
     """
     target = Path(folder)
-    if target.is_symlink() or (
-        target.exists() and not _is_bundle(target) and not (target.is_dir() and not any(target.iterdir()))
-    ):
+    strange = target.is_dir() and any(target.iterdir()) and not _is_bundle(target)
+    if strange or target.is_symlink() or target.is_file():
         raise ModelError(f"{target} is there, and is no bundle", hint="name an empty or new folder, or an older bundle")
     draft = _ask(formats.live(model), inputs, {"output": method} if isinstance(method, str) else dict(method), rows)
     about = draft.table | {"name": name or target.resolve().name, "version": version or "1"}
@@ -80,9 +79,7 @@ def load(folder: Path, settings: Settings) -> Model:
         ModelError: a file is not as described, bundle.json not as pinned, or the model cannot be loaded.
     """
     table = _read_table(folder, settings)
-    recorded = table.get("globals")
-    trust = formats.Trust(settings=settings, vouched=True, recorded=None if recorded is None else frozenset(recorded))
-    return _load(folder, table, trust)
+    return _load(folder, table, formats.Trust(settings=settings, vouched=True, recorded=table.get("globals")))
 
 
 def _is_bundle(folder: Path) -> bool:

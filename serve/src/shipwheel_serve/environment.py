@@ -54,8 +54,11 @@ def compare(trained: Environment | None, settings: Settings, has_golden: bool) -
         return [], []
     decided = has_golden and settings.golden == "strict"
     places = {_normal(name): check for name, check in settings.packages.items()}
+    now = here(trained.packages)
+    pairs = [(place, str(getattr(trained, place) or ""), str(getattr(now, place))) for place in PLACES]
+    pairs += [(_normal(name), version, now.packages[name]) for name, version in trained.packages.items()]
     mismatches, refusals = list[Mismatch](), list[str]()
-    for mismatch in _differences(trained):
+    for mismatch in [Mismatch(package=name, trained=was, here=got) for name, was, got in pairs if was and was != got]:
         check = places.get(mismatch.package, settings.environment)
         if check == "off":
             continue
@@ -75,13 +78,6 @@ def is_own(module: str) -> bool:
     found = sys.modules[module]
     files = [Path(each) for each in (getattr(found, "__file__", None), *getattr(found, "__path__", ())) if each]
     return bool(files) and not any({"site-packages", "dist-packages"} & set(file.parts) for file in files)
-
-
-def _differences(trained: Environment) -> list[Mismatch]:
-    now = here(trained.packages)
-    pairs = [(place, str(getattr(trained, place) or ""), str(getattr(now, place))) for place in PLACES]
-    pairs += [(_normal(name), version, now.packages[name]) for name, version in trained.packages.items()]
-    return [Mismatch(package=name, trained=was, here=got) for name, was, got in pairs if was and was != got]
 
 
 def _normal(name: str) -> str:

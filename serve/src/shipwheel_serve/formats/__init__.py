@@ -149,10 +149,8 @@ def library_of(model: Any) -> str:
     if isinstance(model, (str, Path)) or type(model).__name__ == "ModelProto":
         return "onnx"
     tops = [each.__module__.split(".")[0] for each in type(model).__mro__]
-    for top in (*TREES, "torch"):
-        if top in tops:
-            return top
-    return "scikit-learn" if {"sklearn", "imblearn", "skorch"} & set(tops) else "python"
+    sklearn = "scikit-learn" if {"sklearn", "imblearn", "skorch"} & set(tops) else "python"
+    return next((top for top in (*TREES, "torch") if top in tops), sklearn)
 
 
 def live(model: Any, kind: str = "") -> Loaded:

@@ -31,20 +31,18 @@ def find_class(spec: str, root: Path) -> Any:
         ModelError: there is none.
     """
     source, _, name = spec.rpartition(":")
-    path = root / source
-    importable(root / "src", root)
-    if source.endswith(".py"):
-        if not path.is_file():
-            raise ModelError(f"there is no {source} for the model '{spec}'", hint="paths are relative to the project")
-        importable(path.parent)
-    module = path.stem if source.endswith(".py") else source
+    path = root / source if source.endswith(".py") else None
+    if path and not path.is_file():
+        raise ModelError(f"there is no {source} for the model '{spec}'", hint="paths are relative to the project")
+    importable(root / "src", root, *([path.parent] if path else []))
+    module = path.stem if path else source
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name not in (module, module.split(".")[0]):
             raise
         raise ModelError(f"there is no module '{source}' for the model '{spec}'", hint="name a file as FILE.py:CLASS") from None
-    if source.endswith(".py") and Path(found.__file__ or "").resolve() != path.resolve():
+    if path and Path(found.__file__ or "").resolve() != path.resolve():
         raise ModelError(f"{source} has the name of another module, {found.__file__}", hint="give it another name")
     try:
         return operator.attrgetter(name)(found)

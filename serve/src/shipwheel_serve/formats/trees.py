@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from shipwheel_serve.errors import ModelError
-from shipwheel_serve.formats.loaded import Ask, Described, Loaded, Table, columns_of, frame_of, method_of
+from shipwheel_serve.formats.loaded import Described, Loaded, Table, columns_of, frame_of, method_of
 from shipwheel_serve.formats.trust import Trust
 
 
 def live(model: Any, library: str, kind: str = "") -> Loaded:
     """A booster or an estimator of one of the three."""
-    ask = _ask_booster(model) if library == "xgboost" and type(model).__name__ == "Booster" else method_of(model)
+    ask = method_of(XGBoost(model) if library == "xgboost" and type(model).__name__ == "Booster" else model)
     described = {"lightgbm": _lightgbm_inputs, "xgboost": _xgboost_inputs, "catboost": _catboost_inputs}[library](model)
     return Loaded(library=library, format=kind, object=model, ask=ask, described=described)
 
@@ -63,21 +63,18 @@ def _lightgbm_inputs(model: Any) -> Described:
     return frame_of(names, {names[place]: {"dtype": "category", "categories": tuple(of)} for place, of in found})
 
 
-def _ask_booster(booster: Any) -> Any:
-    """A Booster of XGBoost takes its own matrix."""
+class XGBoost:
+    """A booster that is asked as the estimators are: it takes its own matrix."""
 
-    def ask(method: str) -> Ask:
+    def __init__(self, booster: Any) -> None:
+        self.booster = booster
+
+    def predict(self, value: Any) -> Any:
+        """What the booster predicts."""
         import xgboost
 
-        call = method_of(booster)(method)
-
-        def predict(value: Any) -> Any:
-            names = None if hasattr(value, "columns") else booster.feature_names
-            return call(xgboost.DMatrix(value, feature_names=names, enable_categorical=True))
-
-        return predict
-
-    return ask
+        names = None if hasattr(value, "columns") else self.booster.feature_names
+        return self.booster.predict(xgboost.DMatrix(value, feature_names=names, enable_categorical=True))
 
 
 def write_xgboost(model: Any, path: Path, _sample: Any) -> Table:

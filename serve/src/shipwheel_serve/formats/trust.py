@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ class Trust:
 
     settings: Settings
     vouched: bool = False
-    recorded: frozenset[str] | None = None
+    recorded: Collection[str] | None = None
 
     def check(self, names: Iterable[str], what: str) -> None:
         """Refuse `names` that are not allowed, all at once; the project's own are, for its code runs anyway.
@@ -35,7 +35,7 @@ class Trust:
         places = {top: (f"{top}.py", f"{top}/__init__.py", f"src/{top}.py", f"src/{top}/__init__.py") for top in tops}
         own = [top for top, files in places.items() if any((root / file).is_file() for file in files)]
         refused = set(pickles.refused(names, self.settings.allow_globals, own))
-        refused |= set() if self.recorded is None else names - self.recorded
+        refused |= set() if self.recorded is None else names.difference(self.recorded)
         if refused:
             some = ", ".join(sorted(refused))
             hint = "allow_globals in the settings allows names, once you know what they do"
