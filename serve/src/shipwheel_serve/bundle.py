@@ -27,6 +27,9 @@ from shipwheel_serve.settings import Settings
 
 FILE = "bundle.json"
 FORMAT = 1
+WIDEST = 2000
+"""Feature columns that are kept at most; more (texts as word counts) would make bundles large."""
+
 GOLDEN = {name: f"golden/{name}.json" for name in ("request", "response", "features")}
 
 
@@ -125,7 +128,7 @@ def _ask(live: formats.Loaded, inputs: Any, methods: Mapping[str, str], most: in
         raise ModelError(f"the model answers otherwise when its inputs come out of a request: {reasons[0]}", hint=hint)
     bodies = {"request": request, "response": codec.encode(answers, schema)}
     features = formats.featuring(live, schema)
-    if features and (made := features(sample)):
+    if features and 0 < len(made := features(sample)) <= WIDEST:
         bodies["features"] = golden.to_json(made)
     table: dict[str, Any] = {
         "format": FORMAT,
@@ -235,16 +238,16 @@ def _prove(folder: Path, draft: _Draft) -> None:
     finally:
         sys.path[:] = before  # a service may change it, a training script is somebody's own
     reasons: tuple[str, ...] = ()
-    orders = [slice(None), slice(None, None, -1), slice(1)]
-    for order in (
-        orders if table["row_wise"] else orders[:1]
-    ):  # a format may have kept the sample's order, or how many rows it has
+    orders = [slice(None), slice(None, None, -1), slice(1)] if table["row_wise"] else [slice(None)]
+    for order in orders:  # a format may have kept the sample's order, or how many rows it has
         answers = model.predict({name: array[order].copy() for name, array in draft.sample.items()})
         codec.encode(answers, model.schema)
-        wanted = {name: array[order] for name, array in draft.answers.items()}
-        reasons += _differences(wanted, answers, model.schema, draft.tolerance)
-    if model.golden and model.golden.features and model.features:
-        reasons += golden.compare(model.golden, {}, {}, model.features(draft.sample), model.schema).reasons
+        trained = {name: array[order] for name, array in draft.answers.items()}
+        reasons += _differences(trained, answers, model.schema, draft.tolerance)
+    if model.golden:
+        made = model.features(draft.sample) if model.features else None
+        wanted = golden.expected(model.golden, model.schema)
+        reasons += golden.compare(model.golden, wanted, model.predict(draft.sample), made, model.schema).reasons
     if reasons:
         raise ModelError(f"read again, it answers otherwise: {reasons[0]}", hint="the format does not hold all of this model")
 

@@ -82,7 +82,9 @@ def from_json(data: bytes) -> Arrays:
 
 
 def _read(listed: list[Any], field: Field) -> np.ndarray:
-    """An array of JSON; null where its dtype has one."""
+    """An array of JSON; null where its dtype has one. What an array of objects holds stays as it is."""
+    if field.dtype == "string":
+        return np.array(listed, object)
     return values.convert(listed, replace(field, nullable=np.dtype(field.held).kind in "fmMO"))
 
 

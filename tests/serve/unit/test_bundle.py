@@ -248,6 +248,14 @@ def test_an_objects_own_save_and_load_are_used_and_its_features_kept(own, points
         bundle.load(tmp_path / "m", Settings(root=tmp_path))
 
 
+def test_features_of_mixed_types_are_compared_too(people, tmp_path):
+    pick = ColumnTransformer([("kept", "passthrough", ["age", "city"])])
+    last = make_pipeline(ColumnTransformer([("text", OneHotEncoder(), [1])]), LinearRegression())
+    bundle.save(tmp_path / "m", make_pipeline(pick, last).fit(people, people["age"]), inputs=people)
+    features = passes(tmp_path / "m").golden.features
+    assert [(name, type(each[0])) for name, each in features.items()] == [("kept__age", int), ("kept__city", str)]
+
+
 def test_features_can_be_left_out(own, points, tmp_path):
     bundle.save(tmp_path / "m", own.Stored(1.0), inputs=points, features=False)
     assert passes(tmp_path / "m", Settings(root=tmp_path)).golden.features == {}

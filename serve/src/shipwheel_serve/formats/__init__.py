@@ -56,8 +56,8 @@ FORMATS = {
     "ubj": Format(trees.read_xgboost, "model.ubj", trees.write_xgboost),
     "json": Format(trees.read_xgboost),
     "cbm": Format(trees.read_catboost, "model.cbm", trees.write_catboost),
-    "export": Format(tensors.read_export, "model.pt2", tensors.write_export),
-    "torchscript": Format(tensors.read_script, "model.pt", tensors.write_script),
+    "export": Format(tensors.read_program, "model.pt2", tensors.write_export),
+    "torchscript": Format(tensors.read_program, "model.pt", tensors.write_script),
     "safetensors": Format(tensors.read_weights, "model.safetensors", tensors.write_weights, ("safetensors",)),
     "torch": Format(tensors.read_torch),
     "onnx": Format(tensors.read_onnx, "model.onnx", tensors.write_onnx, ("onnxruntime",)),
@@ -77,9 +77,6 @@ WRITTEN = {
 """What bundles of a library are written in, the safest first."""
 
 TREES = ("lightgbm", "xgboost", "catboost")
-
-WIDEST = 2000
-"""Feature columns that are compared; more (texts as word counts) would make bundles large."""
 
 
 def load_file(path: Path, settings: Settings, name: str = "") -> Model:
@@ -203,16 +200,9 @@ def answering(loaded: Loaded, schema: Schema, methods: Mapping[str, str]) -> Pre
 
 
 def featuring(loaded: Loaded, schema: Schema) -> Predict | None:
-    """The intermediate features of a request, by column; none where there are more than WIDEST."""
+    """The intermediate features of a request, by column."""
     call = loaded.features
-    if call is None:
-        return None
-
-    def features(arrays: Arrays) -> Arrays:
-        made = outputs_of(call(assemble(schema, arrays)), ("feature",))
-        return made if len(made) <= WIDEST else {}
-
-    return features
+    return (lambda arrays: outputs_of(call(assemble(schema, arrays)), ("feature",))) if call else None
 
 
 @contextmanager

@@ -82,18 +82,12 @@ def write_weights(model: Any, path: Path, _sample: Any) -> Table:
     return class_of(model)
 
 
-def read_export(path: Path, table: Table, _trust: Trust) -> Loaded:
-    """A program of torch.export."""
+def read_program(path: Path, table: Table, _trust: Trust) -> Loaded:
+    """A program of torch.export or of TorchScript."""
     import torch
 
-    return live(torch.export.load(path), table["format"])
-
-
-def read_script(path: Path, table: Table, _trust: Trust) -> Loaded:
-    """A program of TorchScript."""
-    import torch
-
-    return live(torch.jit.load(path, map_location="cpu"), table["format"])
+    exported = table["format"] == "export"
+    return live(torch.export.load(path) if exported else torch.jit.load(path, map_location="cpu"), table["format"])
 
 
 def read_weights(path: Path, table: Table, trust: Trust) -> Loaded:
