@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import subprocess
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.http as triton
+import tritonclient.http.aio as triton_aio
 import yaml
 from tritonclient.utils import InferenceServerException
 
@@ -162,6 +164,19 @@ def test_many_requests_at_the_same_time(iris: Any) -> None:
         result = each.get_result()
         assert result.get_response()["id"] == str(at)
         assert result.as_numpy("probability").shape == (1 + at % 5, 3)
+
+
+def test_the_client_for_asyncio(services: dict[str, Serving]) -> None:
+    async def ask() -> None:
+        async with triton_aio.InferenceServerClient(f"127.0.0.1:{services['iris'].port}") as found:
+            assert await found.is_server_ready()
+            calls = [found.infer("iris", [flowers()], request_compression_algorithm="gzip", priority=1) for _ in range(10)]
+            for result in await asyncio.gather(*calls):
+                assert result.as_numpy("probability").shape == (3, 3)
+            with pytest.raises(InferenceServerException, match="this service has the model 'iris'"):
+                await found.infer("wine", [flowers()])
+
+    asyncio.run(ask())
 
 
 def test_what_does_not_fit_is_refused_with_a_sentence(iris: Any) -> None:
