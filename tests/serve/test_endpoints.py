@@ -435,3 +435,18 @@ def test_a_port_that_is_taken(folder: Path, service: Serving) -> None:
     assert status == 1
     assert text.startswith(f"error: cannot listen on 127.0.0.1:{service.port}: Address already in use")
     assert text.endswith("\nhint: choose another port\n")
+
+
+def test_a_caller_that_leaves_within_the_body_is_not_predicted_for(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text("class First:\n    def predict(self, rows):\n        return rows[:, 0]\n")
+    refused = 'http_response_status_code="400",http_route="/predict"} 1.0'
+    with serving(tmp_path, "first:First") as service:
+        service.wait()
+        with socket.create_connection(("127.0.0.1", service.port)) as connection:
+            connection.sendall(b'POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n{"inputs": [[1, 2]]}')
+            time.sleep(0.1)
+        deadline = time.monotonic() + 10
+        while refused not in (metrics := service.ask("/metrics").body.decode()):
+            assert time.monotonic() < deadline, metrics
+            time.sleep(0.02)
+        assert 'status="success"' not in metrics

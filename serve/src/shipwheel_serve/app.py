@@ -274,17 +274,16 @@ class App:
         most = self.settings.max_payload_size
         if (_whole(request.headers.get(b"content-length")) or 0) > most:
             raise TooLarge(f"the body is over {most} bytes")
-        message = await request.receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            pieces, size = [body], len(body)
-            while message.get("more_body"):
-                message = await request.receive()
-                pieces.append(message.get("body", b""))
-                size += len(pieces[-1])
-                if size > most:
-                    raise TooLarge(f"the body is over {most} bytes")
-            body = b"".join(pieces)
+        pieces, size, more = list[bytes](), 0, True
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("the caller left in the middle of the body")
+            pieces.append(message.get("body", b""))
+            size, more = size + len(pieces[-1]), message.get("more_body", False)
+            if size > most:
+                raise TooLarge(f"the body is over {most} bytes")
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         encoding = request.headers.get(b"content-encoding")
         return _decompressed(body, encoding.lower(), most) if encoding else body
 

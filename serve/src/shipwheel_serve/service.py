@@ -83,7 +83,8 @@ class Service:
         self._batcher = Batcher(model.predict, self._pool, self._settings, self._metrics, row_wise=joined)
         self.report = replace(self.report, **await self._verify(model))
         seconds = perf_counter() - began
-        differing = tuple(str(each) for each in mismatches)
+        likely = sorted(mismatches, key=lambda each: (each.package != model.library, not each.here))
+        differing = tuple(str(each) for each in likely)
         for note in (*differing, *self.report.notes):
             logs.log("warning", note)
         refused = tuple(refusals)

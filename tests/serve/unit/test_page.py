@@ -187,10 +187,7 @@ def test_a_service_without_golden_answers_never_looks_checked(visit: Callable[..
 
 
 def test_readiness_is_looked_at_again_and_the_form_comes_with_the_model(visit: Callable[..., Page], service: Canned) -> None:
-    service.ready, service.model = (
-        (503, {**READY, "ready": False, "state": "loading", "golden": ""}),
-        (503, {"error": "loading"}),
-    )
+    service.ready, service.schema = (503, {**READY, "ready": False, "state": "loading", "golden": ""}), None
     page = visit()
     assert "Loading the model" in page.text("#standing")
     assert page.run("document.querySelector('#predict').disabled")
