@@ -67,7 +67,7 @@ def compare(trained: Environment | None, settings: Settings, has_golden: bool) -
         if check == "strict":
             refusals.append(f"{mismatch} (strict)")
         elif check == "auto" and not decided and old != new and mismatch.package != "machine":
-            refusals.append(f"{mismatch} (and there are no golden answers to decide)")
+            refusals.append(f"{mismatch} (and no golden answers decide)")
     return mismatches, refusals
 
 

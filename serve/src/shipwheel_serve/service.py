@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 from shipwheel_serve import bundle, codec, download, environment, formats, golden, logs, tracing
 from shipwheel_serve.batching import Batcher
 from shipwheel_serve.board import Board
-from shipwheel_serve.errors import NotReady, ServeError
+from shipwheel_serve.errors import ModelError, NotReady, ServeError
 from shipwheel_serve.metrics import Metrics
 from shipwheel_serve.model import Model, Report
 from shipwheel_serve.schema import Arrays, Schema, rows
@@ -192,7 +193,10 @@ def _name(settings: Settings) -> str:
 
 
 def _load(path: Path, settings: Settings) -> Model:
-    return bundle.load(path, settings) if (path / bundle.FILE).is_file() else formats.load_file(path, settings)
+    model = bundle.load(path, settings) if (path / bundle.FILE).is_file() else formats.load_file(path, settings)
+    if model.schema.layout == "frame" and not find_spec("pandas"):
+        raise ModelError("the model takes a DataFrame, and pandas is not installed", hint="add pandas to the requirements")
+    return model
 
 
 def _describe(model: Model) -> dict[str, str]:

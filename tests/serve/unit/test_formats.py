@@ -170,13 +170,13 @@ def test_any_class_with_predict_is_a_model(tmp_path, form, name, factor):
             sys.modules.pop(module, None)
 
 
-def test_warnings_that_are_printed_are_heard_and_the_rest_is_not_on_stdout(tmp_path, capsys):
-    (tmp_path / "classes_b.py").write_text("print('[12:00:00] WARNING: old model')\nprint('hello')\n" + CLASSES)
+def test_warnings_that_are_printed_are_heard_with_all_their_lines_and_nothing_is_on_stdout(tmp_path, capsys):
+    (tmp_path / "classes_b.py").write_text("print('hello')\nprint('[12:00:00] WARNING: old\\n  model')\n" + CLASSES)
     before = list(sys.path)
     try:
         settings = Settings(root=tmp_path, model="classes_b.py:Plain")
-        assert formats.load_file(tmp_path / settings.model, settings).warnings == ("[12:00:00] WARNING: old model",)
-        assert capsys.readouterr() == ("", "hello\n")
+        assert formats.load_file(tmp_path / settings.model, settings).warnings == ("WARNING: old model",)
+        assert capsys.readouterr() == ("", "hello\n[12:00:00] WARNING: old\n  model\n")
     finally:
         sys.path[:] = before
         sys.modules.pop("classes_b", None)

@@ -25,7 +25,7 @@ import numpy as np
 from shipwheel_serve import environment, pickles, values
 from shipwheel_serve.errors import ModelError
 from shipwheel_serve.formats import python, scikit, tensors, trees
-from shipwheel_serve.formats.loaded import Loaded, Table
+from shipwheel_serve.formats.loaded import Loaded, Table, without_pandas
 from shipwheel_serve.formats.trust import Trust
 from shipwheel_serve.model import Environment, Model, Predict
 from shipwheel_serve.pickles import inspect
@@ -96,7 +96,8 @@ def load_file(path: Path, settings: Settings, name: str = "") -> Model:
             loaded, about = _load_bare(path, settings)
     schema = getattr(loaded.object, "schema", None)
     if not isinstance(schema, Schema):
-        layout, fields, columns = loaded.described or ("array", (Field(name="input", dtype="float64", shape=None),), ())
+        anything = ("array", (Field(name="input", dtype="float64", shape=None),), ())
+        layout, fields, columns = without_pandas(loaded.described) or anything
         schema = Schema(layout=layout, inputs=fields, columns=columns)
     predict = answering(loaded, schema, {"output": "predict"})
     model = Model(
@@ -209,7 +210,7 @@ def featuring(loaded: Loaded, schema: Schema) -> Predict | None:
 def heard() -> Iterator[list[str]]:
     """What libraries warn about within, each once; not what will change in some later version of them.
 
-    XGBoost before 2 prints its warnings; whatever else is printed goes to stderr, for stdout is data.
+    XGBoost before 2 prints its warnings; all that is printed goes to stderr, for stdout is data.
     """
     said, printed = list[str](), io.StringIO()
     with warnings.catch_warnings(record=True) as caught, redirect_stdout(printed):
@@ -217,11 +218,11 @@ def heard() -> Iterator[list[str]]:
         try:
             yield said
         finally:
-            lines = printed.getvalue().splitlines()
-            sys.stderr.writelines(f"{line}\n" for line in lines if "WARNING" not in line)
+            sys.stderr.write(printed.getvalue())
     ignored = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
     texts = [str(each.message) for each in caught if not issubclass(each.category, ignored)]
-    texts += [line for line in lines if "WARNING" in line]
+    _, mark, rest = printed.getvalue().partition("WARNING")  # it goes on over several lines
+    texts += [mark + rest] if mark else []
     said += dict.fromkeys(" ".join(text.split()) for text in texts)
 
 

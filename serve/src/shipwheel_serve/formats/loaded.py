@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from shipwheel_serve.errors import ModelError
@@ -59,3 +60,11 @@ def frame_of(names: Any, kinds: Mapping[str, dict[str, Any]]) -> Described:
     """A frame of numbers, but for some columns: by name what their `Field` has instead."""
     plain: dict[str, Any] = {"dtype": "float64", "nullable": True}
     return "frame", tuple(Field(name=name, **(plain | kinds.get(name, {}))) for name in map(str, names)), ()
+
+
+def without_pandas(described: Described | None) -> Described | None:
+    """Where pandas is absent, a frame of nothing but numbers as one array with the same columns."""
+    layout, fields, _ = described or ("", (), ())
+    if layout != "frame" or find_spec("pandas") or any(each.dtype != "float64" for each in fields):
+        return described
+    return columns_of([each.name for each in fields], len(fields))
