@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -355,6 +356,7 @@ def changed(folder: Path) -> Path:
     bundle.save(folder / "kept", module.Kept(), inputs=np.array(ROWS), name="kept")
     del sys.modules["sums"]
     (folder / "sums.py").write_text(MODELS.replace("FACTOR = 2.0", "FACTOR = 2.5"))
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)  # of the same second and size, so Python would take it
     return folder
 
 
