@@ -39,7 +39,9 @@ def main() -> int:
     finally:
         step("stop", "shipwheel", "stop", NAME)
         step("rm", "shipwheel", "rm", NAME)
-    print(f"\nverified {built['verified']}")
+    for verdict in built["verified"]:
+        rows, error, seconds = verdict["rows"], verdict["max_error"], verdict["seconds"]
+        print(f"\nverified {verdict['state']}: {rows} golden rows, largest error {error:g}, {seconds:.1f} s")
     print(f"answer   {json.dumps(answer)}  ({asked * 1000:.0f} ms)")
     sizes = built["sizes"]
     megabytes = ", ".join(f"{size / 1e6:.1f} MB {name}" for name, size in sizes.items())

@@ -69,10 +69,10 @@ def test_a_mounted_model_is_served_and_another_in_its_place_is_refused(docked: S
     assert '"exit_code": 0' in docked("ps", "--all", "--json", "--engine", "runc").out
     docked("rm", "iris", "--engine", "runc")
     (project / "model" / "model.skops").write_bytes(b"another")
-    said = docked.fails(
-        8, "run", "iris", "-d", "--engine", "runc", "-p", f"{port}:8080", "-v", f"{project / 'model'}:/mnt/models:ro"
-    )
+    where = ("-p", f"{port}:8080", "-v", f"{project / 'model'}:/mnt/models:ro")
+    said = docked.fails(8, "run", "iris", "-d", "--engine", "runc", *where, "--name", "other")
     assert "model.skops" in said.error
+    docked("rm", "other", "--engine", "runc", "--force")
 
 
 def test_a_downloaded_model_is_ready_afterwards(docked: Ship, project: Path, shop: str) -> None:
