@@ -150,7 +150,7 @@ class App:
         return replace(response, route=route)
 
     def _refused(self, request: Request, error: ServeError) -> Response:
-        text = f"{error.message}: {error.hint}" if error.hint else error.message
+        text = str(error)
         if error.status in (429, 413, 504):
             self.metrics.rejected({429: "queue_full", 413: "too_large", 504: "timeout"}[error.status])
         elif error.status == 503:

@@ -21,6 +21,7 @@ import numpy as np
 
 from shipwheel_serve import codec, environment, formats, golden, pickles
 from shipwheel_serve.errors import ModelError, ServeError
+from shipwheel_serve.hashing import sha256
 from shipwheel_serve.model import Environment, Golden, Model
 from shipwheel_serve.schema import Arrays, Schema, assemble, describe, rows, to_arrays
 from shipwheel_serve.settings import Settings
@@ -212,7 +213,7 @@ def _describe(folder: Path, draft: _Draft, kind: str) -> None:
         (folder / GOLDEN[name]).parent.mkdir(exist_ok=True)
         (folder / GOLDEN[name]).write_bytes(body)
     table["files"] = {
-        name: {"sha256": formats.sha256(folder / name), "size": (folder / name).stat().st_size} for name in _names_below(folder)
+        name: {"sha256": sha256(folder / name), "size": (folder / name).stat().st_size} for name in _names_below(folder)
     }
     (folder / FILE).write_text(json.dumps(table, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
@@ -285,7 +286,7 @@ def _wrong(folder: Path, name: str, about: Mapping[str, Any]) -> str:
         return f"{name} is missing"
     if path.stat().st_size != about["size"]:
         return f"{name} has {path.stat().st_size} bytes instead of {about['size']}"
-    return "" if formats.sha256(path) == about["sha256"] else f"{name} has another sha256"
+    return "" if sha256(path) == about["sha256"] else f"{name} has another sha256"
 
 
 def _is_inside(folder: Path, name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shipwheel_serve.errors import ModelError
+from shipwheel_serve.hashing import sha256
 from shipwheel_serve.logs import redact
 from shipwheel_serve.settings import Settings
 
@@ -117,11 +118,7 @@ def _faults(folder: Path, files: list[_File]) -> dict[_File, str]:
 def _fault(path: Path, file: _File) -> str:
     if not path.is_file():
         return f"{file.path} is missing"
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(READ):
-            digest.update(block)
-    found, size = digest.hexdigest(), path.stat().st_size
+    found, size = sha256(path), path.stat().st_size
     if (found, size) == (file.sha256, file.size):
         return ""
     return f"{file.path} is not what was locked: {found}, {size} bytes, instead of sha256 {file.sha256}, {file.size} bytes"

@@ -19,7 +19,7 @@ class ServeError(Exception):
     status = 500
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message} ({hint})" if hint else message)
+        super().__init__(f"{message}: {hint}" if hint else message)
         self.message = message
         self.hint = hint
 

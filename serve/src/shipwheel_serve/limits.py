@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,9 @@ def gpu_ids(env: Mapping[str, str]) -> list[str]:
     return out
 
 
-def worker_count(settings: Settings, env: Mapping[str, str]) -> int:
-    """Processes with the model: as the settings say, else one a GPU, else one."""
-    return settings.workers or len(gpu_ids(env)) or 1
+def worker_count(settings: Settings, gpus: Sequence[str]) -> int:
+    """Processes with the model: as the settings say, else one for each of `gpus`, else one."""
+    return settings.workers or len(gpus) or 1
 
 
 def _cgroups(root: Path) -> Iterator[Path]:

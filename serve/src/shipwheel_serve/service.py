@@ -60,9 +60,9 @@ class Service:
         try:
             await self._start()
         except Exception as error:  # noqa: BLE001 - a library may raise anything while it loads; all of it is a reason
-            text = f"{error.message}: {error.hint}" if isinstance(error, ServeError) and error.hint else str(error)
-            reason = text if isinstance(error, ServeError) else f"the model cannot be loaded: {type(error).__name__}: {text}"
-            logs.log("error", reason, None if isinstance(error, ServeError) else error)
+            known = isinstance(error, ServeError)
+            reason = str(error) if known else f"the model cannot be loaded: {type(error).__name__}: {error}"
+            logs.log("error", reason, None if known else error)
             self._say(state="failed", reasons=(*self.report.reasons, reason))
         self._metrics.ready(self.report.ready)
         self._metrics.golden(self.report)

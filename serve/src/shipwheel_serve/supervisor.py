@@ -50,8 +50,8 @@ class Supervisor:
 
     def __init__(self, settings: Settings, env: Mapping[str, str]) -> None:
         self._settings, self._env = settings, env
-        count = limits.worker_count(settings, env)
         self._gpus = limits.gpu_ids(env)
+        count = limits.worker_count(settings, self._gpus)
         self._board = Board(count)
         self._workers = [_Worker(slot) for slot in range(count)]
         self._metrics = _metrics_folder(env, count)
@@ -67,7 +67,8 @@ class Supervisor:
         """
         listener = _listen(self._settings)
         woken, waker = os.pipe()
-        os.set_blocking(waker, False)
+        for end in (woken, waker):
+            os.set_blocking(end, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._note)
@@ -82,7 +83,6 @@ class Supervisor:
                         self._start(worker, listener, mine, (woken, waker, theirs))
                 select.select([woken], [], [], self._pause())
                 with contextlib.suppress(BlockingIOError):
-                    os.set_blocking(woken, False)
                     os.read(woken, 4096)
                 self._reap()
                 self._heed(listener)

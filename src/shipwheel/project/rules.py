@@ -139,9 +139,13 @@ def relative_path(text: str) -> str:
     return text
 
 
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""What both a package index and an address take as a name."""
+
+
 def one_name(text: str) -> str:
     """A name of a dependency group or extra."""
-    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+    if not _PLAIN_NAME.fullmatch(text):
         raise ValueError(f"'{text}' is not a name")
     return text
 
@@ -162,7 +166,7 @@ def absolute_path(text: str) -> str:
 
 def model_name(text: str) -> str:
     """A name that stands in an address (`/v2/models/NAME`) as it is."""
-    if not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", text):
+    if not _PLAIN_NAME.fullmatch(text):
         raise ValueError(f"'{text}' is not a name for a model: letters, digits, '.', '_' and '-'")
     return text
 

@@ -148,6 +148,7 @@ def test_cuda_visible_devices_is_read_as_cuda_reads_it(visible: str, expected: l
 
 
 def test_one_worker_a_gpu_else_one() -> None:
-    assert limits.worker_count(Settings(), {"CUDA_VISIBLE_DEVICES": "0,1"}) == 2
-    assert limits.worker_count(Settings(), {"CUDA_VISIBLE_DEVICES": ""}) == 1
-    assert limits.worker_count(Settings(workers=3), {"CUDA_VISIBLE_DEVICES": "0,1"}) == 3
+    two, none = (limits.gpu_ids({"CUDA_VISIBLE_DEVICES": given}) for given in ("0,1", ""))
+    assert limits.worker_count(Settings(), two) == 2
+    assert limits.worker_count(Settings(), none) == 1
+    assert limits.worker_count(Settings(workers=3), two) == 3

@@ -10,7 +10,6 @@ python.py    MODULE:CLASS
 
 from __future__ import annotations
 
-import hashlib
 import io
 import sys
 import warnings
@@ -27,6 +26,7 @@ from shipwheel_serve.errors import ModelError
 from shipwheel_serve.formats import python, scikit, tensors, trees
 from shipwheel_serve.formats.loaded import Loaded, Table, without_pandas
 from shipwheel_serve.formats.trust import Trust
+from shipwheel_serve.hashing import sha256
 from shipwheel_serve.model import Environment, Model, Predict
 from shipwheel_serve.pickles import inspect
 from shipwheel_serve.schema import Arrays, Field, Schema, assemble, describe, outputs_of
@@ -236,15 +236,6 @@ def with_warnings(model: Model, said: list[str], settings: Settings) -> Model:
         hint = "environment = strict makes an error of it"
         raise ModelError(f"the model's library warns while it loads: {'; '.join(said)}", hint=hint)
     return replace(model, warnings=tuple(said))
-
-
-def sha256(path: Path) -> str:
-    """Of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def check_pin(path: Path, settings: Settings) -> None:
