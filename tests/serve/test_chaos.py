@@ -92,8 +92,8 @@ async def _until_it_ends(service: Serving) -> dict[str, int]:
                 while keep:
                     value += 1
                     asked = (number + 1) * 100_000 + value
-                    await _send(writer, asked)
                     try:
+                        await _send(writer, asked)
                         status, headers, body = await _read(reader)
                     except (asyncio.IncompleteReadError, ConnectionError):
                         # A connection that the server had not accepted when it stopped listening is reset as a whole.
