@@ -107,16 +107,8 @@ def _entry(name: str, image: Image | Index) -> Descriptor:
         digest=descriptor.digest,
         size=descriptor.size,
         platform=image.platform if isinstance(image, Image) else None,
-        annotations={REF_NAME: name, CONTAINERD_NAME: _full(name)},
+        annotations={REF_NAME: name, CONTAINERD_NAME: str(Reference.parse(name).full)},
     )
-
-
-def _full(name: str) -> str:
-    """`app:1.0` as containerd writes it: docker.io/library/app:1.0."""
-    reference = Reference.parse(name)
-    if reference.registry:
-        return str(reference)
-    return f"docker.io/{reference}" if "/" in reference.repository else f"docker.io/library/{reference}"
 
 
 def _blobs(images: Iterable[Image | Index], known: dict[Digest, Blob]) -> Iterator[tuple[str, Blob]]:

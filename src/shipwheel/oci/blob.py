@@ -131,10 +131,15 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blob:
-    """A descriptor and a way to read its bytes, as often as wanted."""
+    """A descriptor and a way to read its bytes, as often as wanted.
+
+    `origins` are repositories that have it, as HOST[:PORT]/PATH, the likeliest first: a registry need not be sent what
+    it has in another of its repositories, and what lies in one need not lie here.
+    """
 
     descriptor: Descriptor
     open: Callable[[], BinaryIO]
+    origins: tuple[str, ...] = ()
 
     @classmethod
     def from_bytes(cls, data: bytes, media_type: str) -> Blob:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
@@ -64,7 +64,7 @@ class _Sender:
     def send(self, title: str, blob: Blob) -> None:
         if not self.target.has(blob.descriptor):
             start = partial(self.progress.start, title, blob.size)
-            self.target.write(Blob(descriptor=blob.descriptor, open=lambda: cast(BinaryIO, _Told(blob.open(), start))))
+            self.target.write(replace(blob, open=lambda: cast(BinaryIO, _Told(blob.open(), start))))
 
 
 class _Told(io.RawIOBase):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Digest
 
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+
+DOCKER_HUB = "docker.io"
+"""The registry of names without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,19 @@ class Reference:
         return cls(
             registry=registry, repository=repository, tag=tag or "latest", digest=Digest.parse(digest) if digest else None
         )
+
+    @property
+    def full(self) -> Reference:
+        """With the registry that a name without one means: `app` is docker.io/library/app to every engine."""
+        if self.registry not in ("", "index.docker.io", "registry-1.docker.io"):
+            return self
+        official = "/" not in self.repository
+        return replace(self, registry=DOCKER_HUB, repository=f"library/{self.repository}" if official else self.repository)
+
+    @property
+    def origin(self) -> str:
+        """HOST[:PORT]/PATH of its repository, as `Blob.origins` has it; meant for a `full` one."""
+        return f"{self.registry}/{self.repository}"
 
     def __str__(self) -> str:
         name = f"{self.registry}/{self.repository}" if self.registry else self.repository
