@@ -41,6 +41,7 @@ OCI_ORDER = [
     "archive",
     "store",
     "prune",
+    "origins",
     "memo",
     "hold",
     "layout",

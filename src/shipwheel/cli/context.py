@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -15,7 +17,31 @@ from shipwheel.errors import UsageError
 from shipwheel.progress import SILENT, Progress
 
 if TYPE_CHECKING:
+    from shipwheel.oci.blob import Descriptor
     from shipwheel.oci.store import Store
+    from shipwheel.registry.registries import Registries
+
+
+class Opened:
+    """What a verb opens once and shares."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._lock = threading.Lock()
+        self._registries: Registries | None = None
+
+    def registries(self, context: Context) -> Registries:
+        """The connections, safe to ask for from several threads."""
+        with self._lock:
+            if self._registries is None:
+                from shipwheel.cli.registries import open_registries
+
+                self._registries = self._stack.enter_context(open_registries(context))
+            return self._registries
+
+    def close(self) -> None:
+        """Close everything."""
+        self._stack.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +51,7 @@ class Context:
     home: Path
     env: Mapping[str, str]
     quiet: bool = False
+    opened: Opened = field(default_factory=Opened, repr=False, compare=False)
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str], *, quiet: bool = False) -> Context:
@@ -34,10 +61,23 @@ class Context:
 
     @property
     def store(self) -> Store:
-        """The local image store."""
+        """The local image store; what only registries have it gets from there."""
         from shipwheel.oci.store import Store
 
-        return Store(self.home)
+        return Store(self.home, fetch=self._from_registry)
+
+    def _from_registry(self, origin: str, descriptor: Descriptor) -> BinaryIO:
+        from shipwheel.oci.reference import Reference
+
+        return self.registries().repository(Reference.parse(origin)).open(descriptor)
+
+    def registries(self) -> Registries:
+        """The connections to registries, opened at the first call and closed with the verb."""
+        return self.opened.registries(self)
+
+    def close(self) -> None:
+        """Close what was opened on the way."""
+        self.opened.close()
 
     def say(self, text: str, *, style: str | None = None) -> None:
         """Talk, on stderr; stdout is for data."""

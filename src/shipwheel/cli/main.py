@@ -87,6 +87,7 @@ class LazyGroup(click.Group):
 def cli(ctx: click.Context, quiet: bool) -> None:
     """Containers for machine learning: from a project folder to a running, reproducible service."""
     ctx.obj = Context.from_environment(os.environ, quiet=quiet)
+    ctx.call_on_close(ctx.obj.close)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -126,11 +126,19 @@ class OciLayout:
             StoreError: no such name.
             ImageError, IntegrityError: it is damaged.
         """
+        return parse(self.blob(self.find(name)), self.blob)
+
+    def find(self, name: str) -> Descriptor:
+        """The manifest of this name.
+
+        Raises:
+            StoreError: no such name.
+        """
         entry = next((entry for entry in self.entries() if _name(entry) == name), None)
         if entry is None:
             near = _near(name, self.names())
             raise StoreError(f"no image '{name}' in {self.root}", hint=near, name=name)
-        return parse(self.blob(Descriptor.from_json(entry)), self.blob)
+        return Descriptor.from_json(entry)
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """The bytes of a blob, unchecked.

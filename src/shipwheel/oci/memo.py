@@ -30,6 +30,18 @@ class Memo:
             digest=packed.digest, size=packed.size, diff_id=packed.diff_id, unpacked=packed.unpacked, created_by=created_by
         )
 
+    @classmethod
+    def of_layer(cls, layer: Layer) -> Memo:
+        """What is known of a layer that others made."""
+        blob = layer.blob
+        return cls(
+            digest=blob.digest,
+            size=blob.size,
+            diff_id=layer.diff_id,
+            unpacked=layer.unpacked,
+            created_by=layer.created_by,
+        )
+
     @property
     def descriptor(self) -> Descriptor:
         """The blob's."""

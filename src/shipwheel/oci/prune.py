@@ -1,7 +1,8 @@
 """What lies in a store, and what of it nothing needs.
 
-Pruning takes: blobs that neither a tag nor a memo needs, memos whose blob is gone, files of killed processes. With `all`
-also the memos of layers that no tagged image has, and so their blobs, and downloads. A tagged image always stays whole.
+Pruning takes: blobs that neither a tag nor a memo needs, memos whose blob is neither here nor in a registry, files of
+killed processes. With `all` also the memos of layers that no tagged image has, and so their blobs, and downloads. A tagged
+image always stays whole.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from shipwheel.oci.blob import Blob, Descriptor
 from shipwheel.oci.image import INDEX_TYPES, MANIFEST_TYPES, read_json
 from shipwheel.oci.layout import OciLayout, refused
 from shipwheel.oci.memo import Memos
+from shipwheel.oci.origins import Origins
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,11 @@ class Places:
         return self.root / "sizes"
 
     @property
+    def origins(self) -> Path:
+        """The repositories that have a blob, by its hex digest."""
+        return self.root / "origins"
+
+    @property
     def partial(self) -> Path:
         """Files in the making."""
         return self.root / "tmp"
@@ -111,7 +118,7 @@ def usage(layout: OciLayout, places: Places) -> Usage:
     return Usage(
         images=len(layout.names()),
         blobs=Size.of(_files(places.layout / "blobs")),
-        memos=Size.of([*_files(places.memos), *_files(places.sizes)]),
+        memos=Size.of([*_files(places.memos), *_files(places.sizes), *_files(places.origins)]),
         unpacked=Size.of(_files(places.unpacked)),
         downloads=Size.of(_files(places.downloads)),
         partial=Size.of(_files(places.partial)),
@@ -120,14 +127,15 @@ def usage(layout: OciLayout, places: Places) -> Usage:
 
 def unneeded(layout: OciLayout, places: Places, *, all: bool) -> Pruned:
     """What pruning would take."""
-    needed = set(_reachable(layout))
+    needed, origins = set(_reachable(layout)), Origins(places.origins)
     gone = []
     for path, memo in list(Memos(places.memos).all()):
-        if memo and layout.has(memo.descriptor) and (memo.digest.hex in needed or not all):
+        there = memo and (layout.has(memo.descriptor) or bool(origins.of(memo.digest)))
+        if memo and there and (memo.digest.hex in needed or not all):
             needed.add(memo.digest.hex)
         else:
             gone.append(path)
-    gone += [path for path in _files(places.sizes) if path.name not in needed]
+    gone += [path for folder in (places.sizes, places.origins) for path in _files(folder) if path.name not in needed]
     blobs = tuple(path for path in _files(places.layout / "blobs") if path.name not in needed)
     downloads = tuple(_files(places.downloads)) if all else ()
     partial = tuple(_files(places.partial))

@@ -3,6 +3,7 @@
     ROOT/oci/              a valid OCI image layout: `skopeo inspect oci:ROOT/oci:app:1.0` reads it in place
     ROOT/layers/KEY.json   memo: the layer of this key is that blob, so it need not be made again
     ROOT/sizes/HEX         a layer's unpacked bytes
+    ROOT/origins/HEX       the repositories that have a blob: one that a registry has need not lie here, until it is opened
     ROOT/tmp/              files in the making
     ROOT/lock              held by whoever builds, so that nobody prunes meanwhile
 
@@ -12,19 +13,23 @@ index.json is, for nothing could make the names again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from shipwheel.errors import StoreError
 from shipwheel.oci.blob import Blob, Descriptor, Digest
 from shipwheel.oci.hold import Hold
-from shipwheel.oci.image import Image, Index
+from shipwheel.oci.image import Image, Index, parse
 from shipwheel.oci.layer import Layer, Packed, Sink
 from shipwheel.oci.layout import OciLayout, refused
 from shipwheel.oci.memo import Memo, Memos
+from shipwheel.oci.origins import Origins
 from shipwheel.oci.prune import Places, Pruned, Usage, unneeded, usage
+from shipwheel.progress import SILENT, Progress
 
 CACHE_TAG = """\
 Signature: 8a477f597d28d172789f06886806bc55
@@ -32,18 +37,28 @@ Signature: 8a477f597d28d172789f06886806bc55
 """
 """Backups and builds leave a folder out that holds this as CACHEDIR.TAG."""
 
+Fetch = Callable[[str, Descriptor], BinaryIO]
+"""Opens a blob of a repository, HOST[:PORT]/PATH."""
+
+DOWNLOADS = 4
+"""Blobs that are brought at a time: more does not make a network faster."""
+
 
 class Store:
     """The store in `root`, made at the first write.
 
     From the first `layer`, `has` or write until `tag` nobody else can prune it. `downloads` and `unpacked` are folders that
-    others fill, counted in `usage`; in ROOT where not given.
+    others fill, counted in `usage`; in ROOT where not given. `fetch` gets blobs that only registries have.
     """
 
-    def __init__(self, root: Path, *, downloads: Path | None = None, unpacked: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, *, downloads: Path | None = None, unpacked: Path | None = None, fetch: Fetch | None = None
+    ) -> None:
         self._places = Places(root=root, downloads=downloads or root / "downloads", unpacked=unpacked or root / "unpacked")
         self._layout = OciLayout(self._places.layout, partial=self._places.partial, links=False)
         self._memos = Memos(self._places.memos)
+        self._origins = Origins(self._places.origins)
+        self._fetch = fetch
         self._hold = Hold(root / "lock")
 
     @property
@@ -62,18 +77,27 @@ class Store:
             StoreError: no such name.
             ImageError, IntegrityError: it is damaged.
         """
-        found = self._layout.resolve(name)
+        found = parse(self.blob(self._layout.find(name)), self.blob)
         if isinstance(found, Index):
             return replace(found, images=tuple(self._sized(image) for image in found.images))
         return self._sized(found)
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
-        """The bytes of a blob, unchecked.
+        """The bytes of a blob, unchecked; one that only registries have is brought first, and stays.
 
         Raises:
-            StoreError: it is not there.
+            StoreError: it is nowhere.
+            NetworkError: the registry that has it cannot be asked, or has it no more.
         """
+        origins = self._origins.of(descriptor.digest) if self._fetch and not self._layout.has(descriptor) else ()
+        if self._fetch and origins:
+            self.begin()
+            self._layout.write(Blob(descriptor=descriptor, open=partial(self._fetch, origins[0], descriptor)))
         return self._layout.open(descriptor)
+
+    def blob(self, descriptor: Descriptor) -> Blob:
+        """A blob by its descriptor, with the repositories that are known to have it."""
+        return Blob(descriptor=descriptor, open=partial(self.open, descriptor), origins=self._origins.of(descriptor.digest))
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the blob is there, whole."""
@@ -81,14 +105,51 @@ class Store:
         return self._layout.has(descriptor)
 
     def write(self, blob: Blob) -> None:
-        """Take a blob, checked.
+        """Take a blob, checked; of one that has origins, only these: `bring` gets its bytes.
 
         Raises:
             IntegrityError: it is not what its descriptor promises.
             StoreError: the system refuses: disk full, read-only.
         """
         self.begin()
-        self._layout.write(blob)
+        if blob.origins:
+            self._note(blob.digest, blob.origins)
+        else:
+            self._layout.write(blob)
+
+    def bring(self, blobs: Iterable[Blob], progress: Progress = SILENT) -> None:
+        """Get the bytes of blobs that only registries have, several at a time.
+
+        Raises:
+            NetworkError, IntegrityError: one of them cannot be had, or is not what was promised; the others stay.
+        """
+        missing = [blob for blob in blobs if not self._layout.has(blob.descriptor)]
+        with ThreadPoolExecutor(DOWNLOADS) as pool:
+            for done in [pool.submit(self._bring, blob, progress) for blob in missing]:
+                done.result()
+
+    def _bring(self, blob: Blob, progress: Progress) -> None:
+        task = progress.start(f"fetch {blob.digest.short}", blob.size)
+        try:
+            with self.open(blob.descriptor):
+                task.advance(blob.size)
+        finally:
+            task.done()
+
+    def note_origin(self, image: Image | Index, origin: str) -> None:
+        """Remember that a repository has all blobs of an image, so that its registry need not be sent them again."""
+        self.begin()
+        for each in image.images if isinstance(image, Index) else (image,):
+            for blob in each.blobs:
+                self._note(blob.digest, (origin,))
+
+    def _note(self, digest: Digest, origins: tuple[str, ...]) -> None:
+        if data := self._origins.with_new(digest, origins):
+            self._place(self._origins.path(digest), data)
+
+    def _is_known(self, descriptor: Descriptor) -> bool:
+        """Whether the blob lies here or can be brought."""
+        return self._layout.has(descriptor) or bool(self._origins.of(descriptor.digest))
 
     def tag(self, name: str, image: Image | Index) -> None:
         """Name an image whose blobs are here; an image that had the name before loses it.
@@ -99,7 +160,7 @@ class Store:
         self.begin()
         images = image.images if isinstance(image, Index) else (image,)
         for blob in (blob for each in images for blob in each.blobs):
-            if not self._layout.has(blob.descriptor):
+            if not self._is_known(blob.descriptor):
                 raise StoreError(f"'{name}' lacks blob {blob.digest}", hint="build it again", digest=str(blob.digest))
         for layer in (layer for each in images for layer in each.layers):
             self._keep_size(layer)
@@ -117,12 +178,32 @@ class Store:
         self._hold.release()
 
     def layer(self, key: str) -> Layer | None:
-        """The layer that was made for `key`, if it is still there."""
+        """The layer that was made for `key`, if it is still there, or known to be in a registry."""
         self._hold.share()
         memo = self._memos.get(key)
-        if memo is None or not self._layout.has(memo.descriptor):
+        if memo is None or not self._is_known(memo.descriptor):
             return None
-        return memo.layer(self._layout.blob(memo.descriptor))
+        return memo.layer(self.blob(memo.descriptor))
+
+    def keep(self, key: str, layer: Layer) -> Layer:
+        """Remember a layer that a registry has as the one of `key`, without its bytes; the same, opened through the store.
+
+        Raises:
+            StoreError: the system refuses.
+        """
+        taken = self.take(layer)
+        self._place(self._memos.path(key), Memo.of_layer(layer).encoded())
+        return taken
+
+    def take(self, layer: Layer) -> Layer:
+        """Remember where a layer of a registry lies; the same layer, opened through the store.
+
+        Raises:
+            StoreError: the system refuses.
+        """
+        self.write(layer.blob)
+        self._keep_size(layer)
+        return replace(layer, blob=self.blob(layer.blob.descriptor))
 
     def put_layer(self, key: str, created_by: str, write: Callable[[Sink], Packed]) -> Layer:
         """Make the layer of `key` with `write` and remember it; several processes that make the same do no harm.
@@ -136,7 +217,7 @@ class Store:
             if not self._layout.has(memo.descriptor):
                 file.place(self._layout.path(memo.digest))
         self._place(self._memos.path(key), memo.encoded())
-        return memo.layer(self._layout.blob(memo.descriptor))
+        return memo.layer(self.blob(memo.descriptor))
 
     def usage(self) -> Usage:
         """What lies here, for `df`."""
@@ -165,8 +246,7 @@ class Store:
         if (self._places.layout / "oci-layout").exists():
             return
         try:
-            for folder in (self._places.memos, self._places.sizes, self._places.partial):
-                folder.mkdir(parents=True, exist_ok=True)
+            self._places.partial.mkdir(parents=True, exist_ok=True)
             (self.root / "CACHEDIR.TAG").write_text(CACHE_TAG)
         except OSError as error:
             raise refused(error, self.root) from None
@@ -174,6 +254,10 @@ class Store:
         self._layout.create()
 
     def _place(self, path: Path, data: bytes) -> None:
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise refused(error, path) from None
         with self._layout.making() as file:
             file.write(data)
             file.place(path)
