@@ -11,6 +11,7 @@ ORDER = [
     "verify",
     "environments",
     "supply",
+    "attest",
     "lint",
     "generate",
     "engines",
@@ -28,6 +29,7 @@ ORDER = [
     "http",
     "credentials",
     "oci",
+    "signing",
     "progress",
     "errors",
 ]
