@@ -59,6 +59,11 @@ class Reference:
         """HOST[:PORT]/PATH of its repository, as `Blob.origins` has it; meant for a `full` one."""
         return f"{self.registry}/{self.repository}"
 
+    @property
+    def version(self) -> str:
+        """Its digest, else its tag: what a registry is asked for (distribution-spec, "reference")."""
+        return str(self.digest) if self.digest else self.tag
+
     def __str__(self) -> str:
         name = f"{self.registry}/{self.repository}" if self.registry else self.repository
         return f"{name}@{self.digest}" if self.digest else f"{name}:{self.tag}"
