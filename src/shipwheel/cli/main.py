@@ -30,6 +30,9 @@ VERBS = {
     "rmi": "Remove an image's name from the local store.",
     "save": "Write an image of the store to a file.",
     "load": "Read an image from a file into the store.",
+    "push": "Give an image to a registry.",
+    "pull": "Bring an image from a registry into the store.",
+    "copy": "Copy an image from one place to another.",
     "df": "Show what the local store takes.",
     "prune": "Remove what nothing in the store needs.",
 }

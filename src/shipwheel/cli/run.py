@@ -34,6 +34,7 @@ from shipwheel.engines.wait import Address, Look, Readiness, addresses, answers,
 from shipwheel.errors import ContainerError, UsageError
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import Index
+from shipwheel.oci.reference import Reference
 from shipwheel.project.settings import RunSettings
 from shipwheel.verify import serves
 
@@ -56,7 +57,7 @@ class _WithArguments(click.Command):
 
 
 @click.command(cls=_WithArguments, options_metavar="[OPTIONS]", epilog="What stands behind -- replaces the image's command.")
-@click.argument("target", default=".", metavar="[DIR|NAME[:TAG]]")
+@click.argument("target", default=".", metavar="[DIR|NAME[:TAG]|REF]")
 @click.option("-d", "--detach", is_flag=True, help="Return when the service answers; it goes on running.")
 @click.option("-p", "--publish", multiple=True, metavar="[[IP:]HOST:]PORT", help="Offer a port of the container on the host.")
 @click.option("-e", "--env", multiple=True, metavar="KEY[=VALUE]", help="Set a variable, or pass your own through.")
@@ -101,8 +102,19 @@ def ensure_image(context: Context, target: str, *, verify: bool = True) -> tuple
         return made.name, replace(settings, volumes=(*settings.volumes, *mounted_model(made.project, settings)))
     name = local_name(target)
     if name not in context.store.names():
-        raise UsageError(f"there is no image '{name}'", hint="'shipwheel images' lists them; a project needs its folder")
+        name = _pulled(context, target)
     return name, RunSettings()
+
+
+def _pulled(context: Context, target: str) -> str:
+    """The name in the store of an image that a registry has; a name without a registry is not looked for in the world."""
+    reference = Reference.parse(target)
+    if not reference.registry:
+        hint = f"'shipwheel images' lists them; a project needs its folder, one of Docker Hub its registry: {reference.full}"
+        raise UsageError(f"there is no image '{reference}'", hint=hint)
+    from shipwheel.cli.pulling import pull
+
+    return pull(context, reference)[0]
 
 
 def _below(root: Path, settings: RunSettings) -> RunSettings:

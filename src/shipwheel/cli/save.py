@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from shipwheel.cli.context import Context, local_name
-from shipwheel.cli.targets import open_target
+from shipwheel.cli.places import open_target
 from shipwheel.oci.copy import copy
 
 

@@ -18,6 +18,7 @@ from shipwheel.engines.load import EngineTarget
 from shipwheel.engines.saying import engine_says, said
 from shipwheel.engines.spec import IMAGE_LABEL, LABEL, PORTS_LABEL, SHM_SIZE, Port, RunSpec
 from shipwheel.errors import EngineError, UsageError
+from shipwheel.oci.blob import CHUNK
 
 CLIENTS = {"docker": docker_client, "podman": podman_client}
 """How each is reached."""
@@ -69,6 +70,19 @@ class DockerEngine:
             listed = self.client.api.containers(all=True, filters={"label": LABEL})
         names = sorted(str(each["Names"][0]).lstrip("/") for each in listed)
         return [DockerContainer(engine=self, name=name) for name in names]
+
+    def save(self, image: str, write: Callable[[bytes], object]) -> None:
+        """Write an image as an archive.
+
+        Raises:
+            EngineError: there is no such image.
+        """
+        with engine_says(self.kind):
+            try:
+                for chunk in self.client.api.get_image(image, CHUNK):
+                    write(chunk)
+            except NotFound:
+                raise EngineError(f"{self.kind} has no image '{image}'", hint=f"'{self.kind} images' lists them") from None
 
     def forget(self, image: str) -> None:
         """Its name, and its layers where no other image has them."""

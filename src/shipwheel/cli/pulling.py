@@ -1,0 +1,30 @@
+"""From a registry into the local store: what `pull` and `run` share."""
+
+from __future__ import annotations
+
+from shipwheel.cli.context import Context, human
+from shipwheel.cli.places import repository
+from shipwheel.cli.workshop import this_machine
+from shipwheel.oci.blob import Platform
+from shipwheel.oci.copy import copy
+from shipwheel.oci.image import Image, Index
+from shipwheel.oci.reference import Reference
+
+ALL = "all"
+"""The platform that means every one."""
+
+
+def pull(context: Context, reference: Reference, platform: str = "") -> tuple[str, Image | Index]:
+    """Bring an image with all its layers, for this machine where no platform is named; its name in the store."""
+    store, source = context.store, repository(context, reference)
+    if platform == ALL:
+        image: Image | Index = source.resolve(reference.version)
+    else:
+        image = source.resolve_platform(reference.version, Platform.parse(platform) if platform else this_machine())
+    images = image.images if isinstance(image, Index) else (image,)
+    blobs = {blob.digest: blob for each in images for blob in each.blobs}.values()
+    lacking = sum(blob.size for blob in blobs if not store.has(blob.descriptor))
+    copy(image, store, str(reference))
+    store.bring(blobs, context.progress())
+    context.say(f"fetched {human(lacking)} of {human(sum(blob.size for blob in blobs))}")
+    return str(reference), image
