@@ -10,7 +10,7 @@ from pathlib import Path
 from shipwheel.errors import LockError, StaleLockError
 from shipwheel.fetch import FileCache, Wanted, fetch
 from shipwheel.layers.bytecode import Interpreter
-from shipwheel.layers.interpreter import unpack_interpreter
+from shipwheel.layers.interpreter import runs, unpack_interpreter, without_libc
 from shipwheel.layers.recipe import Files, Recipe
 from shipwheel.lock import Built, Deb, Lock, Wheel
 from shipwheel.oci.blob import Platform
@@ -61,7 +61,7 @@ class Supplier:
         return self._fetch(wanted)
 
     def interpreter(self) -> Interpreter:
-        """The image's interpreter, unpacked for the processor of this machine.
+        """The image's interpreter, unpacked for the processor of this machine; with this machine's C library if that will do.
 
         Raises:
             LockError: the lock has none for it.
@@ -72,6 +72,13 @@ class Supplier:
                 f"bytecode cannot be compiled on this machine ({sys.platform}, {self.reach.host.architecture})",
                 hint="build on Linux on amd64 or arm64, or with --no-bytecode",
             )
+        lean = without_libc(debs)
+        if lean != debs and runs(found := self._unpacked(lean)):
+            return found
+        return self._unpacked(debs)
+
+    def _unpacked(self, debs: Iterable[Deb]) -> Interpreter:
+        debs = tuple(debs)
         files = self._fetch(self._wanted_deb(deb) for deb in debs)
         return unpack_interpreter([(deb, files[deb.sha256]) for deb in debs], self.home / "interpreters")
 

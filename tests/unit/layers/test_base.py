@@ -14,7 +14,8 @@ import pytest
 
 from shipwheel.http import Client
 from shipwheel.layers.base import base_tree, system_tree
-from shipwheel.layers.interpreter import unpack_interpreter
+from shipwheel.layers.bytecode import Compiler
+from shipwheel.layers.interpreter import LIBC, runs, unpack_interpreter, without_libc
 from shipwheel.layers.ldcache import ld_so_cache
 from shipwheel.layers.system import base_recipes, split_debs
 from shipwheel.lock import Deb
@@ -315,3 +316,27 @@ def test_the_images_interpreter_compiles_on_this_machine(debian: RealDebian, pyt
     assert done.stdout.startswith(python)
     assert unpack_interpreter(files, tmp_path) == interpreter
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.network
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="runs an x86-64 interpreter")
+def test_bytecode_is_the_same_with_this_machines_c_library(debian: RealDebian, tmp_path: Path) -> None:
+    index = debian.index("3.11", "amd64")
+    files = debian.files(resolve_debs(index, interpreter_packages("3.11"), follow=False), index)
+    lean = without_libc(deb for deb, _ in files)
+    if LIBC in {deb.name for deb in lean}:
+        pytest.skip("this machine's C library is older than Debian 12's, or newer than the newest that is known")
+    assert sum(deb.size for deb in lean) < 3_500_000
+    own = unpack_interpreter(files, tmp_path)
+    hosts = unpack_interpreter([(deb, path) for deb, path in files if deb in lean], tmp_path)
+    assert runs(own)
+    assert runs(hosts)
+    assert hosts.argv != own.argv
+    powers = "".join(f"x = {base} ** -{power / 7}\n" for base in range(2, 40) for power in range(1, 40))
+    modules = [Entry.data("powers.py", powers.encode()), Entry.data("os.py", Path(os.__file__).read_bytes())]
+    compiled = []
+    for interpreter in (own, hosts):
+        with Compiler(lambda found=interpreter: found, 1) as compiler:  # type: ignore[misc]
+            compiled.append({path: answer() for path, answer in compiler.compile(modules).items()})
+    assert compiled[0] == compiled[1]
+    assert all(compiled[0].values())
