@@ -60,7 +60,8 @@ def settings_text(project: Project, *, header: str) -> str:
 
 def _values(project: Project) -> Iterator[tuple[str, str]]:
     yield "name", _toml(project.name)
-    yield "python", _toml(project.python)
+    if project.python:
+        yield "python", _toml(project.python)
     named = [path for path in project.requirements.files if path.is_relative_to(project.root)]
     if named:
         yield "requirements", _toml([named[0].relative_to(project.root).as_posix()])

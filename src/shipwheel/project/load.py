@@ -13,8 +13,9 @@ from shipwheel.project.files import LeftOut, ProjectFile, find_files
 from shipwheel.project.fingerprint import fingerprint
 from shipwheel.project.folder import Folder, read_folder
 from shipwheel.project.models import loaded_models, served_files
-from shipwheel.project.python import PythonChoice, choose_python
+from shipwheel.project.python import Demand, PythonChoice, choose_python
 from shipwheel.project.requirements import Requirements, find_requirements
+from shipwheel.project.rules import COMPOSED
 from shipwheel.project.served import Served, check_delivery, delivery_of, is_class, requirements_of
 from shipwheel.project.settings import Settings
 
@@ -32,7 +33,8 @@ class Decision:
 class Project:
     """What the folder says.
 
-    `root` is absolute. `env` is the image's: what the command needs, then the settings'. `python_path` are folders relative
+    `root` is absolute. `python` is a minor version; empty where a base from a registry decides it, which `python_demands`
+    hold it to. `env` is the image's: what the command needs, then the settings'. `python_path` are folders relative
     to the project (`.` is itself) for PYTHONPATH. `port` is None where nothing says that the command listens.
     `is_package`: the project itself is to be installed, too. `served` is the model where the command is the runtime.
     """
@@ -52,6 +54,7 @@ class Project:
     decisions: tuple[Decision, ...] = ()
     is_package: bool = False
     served: Served | None = None
+    python_demands: tuple[Demand, ...] = ()
 
 
 def load_project(root: Path) -> Project:
@@ -63,6 +66,7 @@ def load_project(root: Path) -> Project:
     """
     folder = read_folder(root.absolute())
     _check_model(folder)
+    _check_base(folder)
     name, why = _name(folder)
     requirements = find_requirements(folder)
     found = loaded_models(folder.root, find_files(folder.root, folder.settings))
@@ -90,11 +94,12 @@ def load_project(root: Path) -> Project:
         decisions=(Decision(what="name", value=name, why=why), *_decisions(folder, requirements, python, command)),
         is_package=folder.is_package,
         served=served,
+        python_demands=python.demands,
     )
 
 
 def _decisions(folder: Folder, requirements: Requirements, python: PythonChoice, command: Command) -> Iterator[Decision]:
-    yield Decision(what="python", value=python.version, why=python.why)
+    yield Decision(what="python", value=python.version or "the base's own", why=python.why)
     names = [path.relative_to(folder.root).as_posix() for path in requirements.files if path.is_relative_to(folder.root)]
     packages = f"{len(requirements.pinned)} packages" if requirements.kind == "bundle" else "none"
     yield Decision(what="requirements", value=", ".join(names) or packages, why=requirements.why)
@@ -144,3 +149,20 @@ def _check_model(folder: Folder) -> None:
     if model and not (folder.root / model).exists():
         problem = Problem(file=folder.settings_file, path="model", message=f"'{model}' does not exist")
         raise ProjectError("the model is not there", [problem], hint="train or download it first, or correct the path")
+
+
+def _check_base(folder: Folder) -> None:
+    """Settings that mean something on the one kind of base only."""
+    settings = folder.settings
+    if settings.base == COMPOSED and settings.base_python:
+        problem = Problem(
+            file=folder.settings_file, path="base-python", message="the debian base has one Python, and knows where"
+        )
+        raise ProjectError(
+            "base-python without a base from a registry", [problem], hint="name the image with 'base', or leave it out"
+        )
+    if settings.base != COMPOSED and settings.shell:
+        problem = Problem(
+            file=folder.settings_file, path="shell", message=f"{settings.base} has a shell, or has none, of its own"
+        )
+        raise ProjectError("shell belongs to the debian base alone", [problem], hint="leave it out")

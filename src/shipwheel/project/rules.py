@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
+COMPOSED = "debian"
+"""The base that is composed from Debian packages, and no image."""
+
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -52,8 +55,10 @@ def image_name(text: str) -> str:
 
 
 def base_name(text: str) -> str:
-    """`debian`, or an image that a registry holds."""
-    Reference.parse(text)
+    """`debian`, or an image that a registry holds, with its tag, its digest, or both."""
+    reference = Reference.parse(text)
+    if text != COMPOSED and not reference.digest and not text.endswith(f":{reference.tag}"):
+        raise ValueError(f"'{text}' has neither tag nor digest; write {COMPOSED}, or an image as python:3.12-slim")
     return text
 
 

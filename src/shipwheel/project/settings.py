@@ -149,7 +149,11 @@ class Settings:
     """Minor version of Python, such as "3.11". Default: what the lock file, .python-version or requires-python ask for."""
 
     base: Annotated[str, Rule(rules.base_name)] = "debian"
-    """What lies below Python: debian (composed from Debian packages, without a shell). Images of registries: not yet."""
+    """What lies below the packages: debian (composed from Debian packages, without a shell), or an image of a registry that
+    holds a Python, with its tag or digest, such as python:3.12-slim."""
+
+    base_python: Annotated[str, Rule(rules.absolute_path)] | None = None
+    """Path of the interpreter in a base from a registry, such as /opt/conda/bin/python3.11. Default: what the image says."""
 
     requirements: tuple[Annotated[str, Rule(rules.relative_path)], ...] = ()
     """Files that name the Python packages: requirements files, or one pyproject.toml, uv.lock, pylock.toml, poetry.lock,
@@ -194,7 +198,10 @@ class Settings:
     """Address of a Debian mirror. Default: the environment's, the host's own apt sources, or deb.debian.org."""
 
     shell: bool = False
-    """Adds a shell (dash) to the base, for packages that start commands through one."""
+    """Adds a shell (dash) to the debian base, for packages that start commands through one."""
+
+    estargz: bool = False
+    """Makes layers that a node with stargz-snapshotter starts from before it has them whole; they are a little larger."""
 
     run: RunSettings = field(default_factory=RunSettings)
     """How `shipwheel run` starts the container."""

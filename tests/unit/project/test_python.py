@@ -6,7 +6,7 @@ import pytest
 
 from shipwheel.errors import ProjectError
 from shipwheel.project.folder import read_folder
-from shipwheel.project.python import PythonChoice, choose_python
+from shipwheel.project.python import PythonChoice, check_base_python, choose_python
 from shipwheel.project.requirements import find_requirements
 
 
@@ -71,3 +71,36 @@ def test_what_the_base_lacks_is_said_with_what_it_has(make, files: dict[str, str
 def test_a_specifier_that_cannot_be_read(make) -> None:
     with pytest.raises(ProjectError, match="not a version specifier"):
         chosen(make(requires("3.11+")))
+
+
+@pytest.mark.parametrize(
+    ("files", "version"),
+    [
+        ({"shipwheel.toml": 'base = "python:3.12-slim"'}, "3.12"),
+        ({"shipwheel.toml": 'base = "python:3.12.7-slim-bookworm"'}, "3.12"),
+        ({"shipwheel.toml": 'base = "public.ecr.aws/docker/library/python:3.10@sha256:' + "a" * 64 + '"'}, "3.10"),
+        ({"shipwheel.toml": 'base = "python:3-slim"'}, ""),
+        ({"shipwheel.toml": 'base = "ours/base:2024"'}, ""),
+        ({"shipwheel.toml": 'base = "ours/base:2024"\nbase-python = "/opt/conda/bin/python3.11"'}, "3.11"),
+        ({"shipwheel.toml": 'base = "python:3.12"\nbase-python = "/usr/bin/python3.11"'}, "3.11"),
+        ({**requires(">=3.11"), "shipwheel.toml": 'base = "python:3.12-slim"'}, "3.12"),
+    ],
+)
+def test_a_base_from_a_registry_decides(make, files: dict[str, str], version: str) -> None:
+    assert chosen(make(files)).version == version
+
+
+def test_the_tag_of_the_base_and_the_setting_must_agree(make) -> None:
+    with pytest.raises(ProjectError, match="exclude each other") as caught:
+        chosen(make({"shipwheel.toml": 'base = "python:3.12-slim"\npython = "3.11"'}))
+    assert [problem.path for problem in caught.value.problems] == ["python in shipwheel.toml", "base in shipwheel.toml"]
+
+
+@pytest.mark.parametrize(("version", "fits"), [("3.12.7", True), ("3.12", True), ("3.12.2", False), ("3.11.9", False)])
+def test_what_a_base_turns_out_to_have_is_held_to_the_demands(make, version: str, fits: bool) -> None:
+    demands = chosen(make({**requires(">=3.12.3"), "shipwheel.toml": 'base = "ours/base:1"'})).demands
+    if fits:
+        check_base_python(demands, version, "ours/base:1")
+    else:
+        with pytest.raises(ProjectError, match=f"has Python {version}, the project asks for another"):
+            check_base_python(demands, version, "ours/base:1")
