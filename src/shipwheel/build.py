@@ -76,7 +76,7 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
     missing = [recipe for recipe in recipes if recipe.key not in layers]
     if missing:
         layers |= _make(missing, local, supplier(), shop, options)
-    image = compose((layers[recipe.key] for recipe in recipes), plan.runtime, plan.platform)
+    image = compose((layers[recipe.key] for recipe in recipes), plan.runtime, plan.platform, plan.annotations)
     return BuildResult(image=image, reused=reused)
 
 

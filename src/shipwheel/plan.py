@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.image import RuntimeConfig
@@ -29,10 +30,11 @@ SERVES = {"dev.shipwheel.serve": "1"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A project, a platform and how the container starts."""
+    """A project, a platform and how the container starts; `annotations` are what the image tells people of itself."""
 
     project: Project
     platform: Platform
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def runtime(self) -> RuntimeConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from shipwheel.build import DEFAULT, BuildOptions, BuildResult, build
@@ -17,6 +17,8 @@ from shipwheel.oci.image import Image, Index, compose_index
 from shipwheel.oci.reference import Reference
 from shipwheel.plan import Plan
 from shipwheel.project import Project, load_project
+from shipwheel.project.about import PREFIX
+from shipwheel.project.revision import find_revision
 from shipwheel.project.served import delivery_of
 from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.verify import Verdict, Verifier, serves
@@ -53,15 +55,25 @@ def make_image(context: Context, request: Request) -> Made:
     name = str(Reference.parse(request.tag or project.name))
     platforms = wanted_platforms(request.platforms, project) or (this_machine(),)
     lock = _lock(context, project, platforms)
-    plans = [Plan(project=project, platform=platform) for platform in platforms]
+    annotations = _annotations(project)
+    plans = [Plan(project=project, platform=platform, annotations=annotations) for platform in platforms]
     with open_workshop(context, project, request.jobs) as shop:
         builds = tuple(build(plan, lock, shop, request.options) for plan in plans)
     images = [each.image for each in builds]
     verdicts = tuple(_verdicts(context, project, name, images)) if request.verify else ()
-    image = images[0] if len(images) == 1 else compose_index(images)
+    image = images[0] if len(images) == 1 else compose_index(images, annotations)
     copy(image, context.store, name)
     seconds = time.monotonic() - started
     return Made(project=project, name=name, image=image, builds=builds, seconds=seconds, verdicts=verdicts)
+
+
+def _annotations(project: Project) -> Mapping[str, str]:
+    """What the project says of itself, and the commit that it is at; its own address of the source comes first."""
+    revision = find_revision(project.root) if project.settings.git_annotations else None
+    if revision is None:
+        return project.about
+    source = {f"{PREFIX}source": revision.source} if revision.source else {}
+    return {**source, **project.about, f"{PREFIX}revision": revision.commit}
 
 
 def _verdicts(context: Context, project: Project, name: str, images: Iterable[Image]) -> Iterator[Verdict]:

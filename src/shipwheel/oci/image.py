@@ -133,7 +133,7 @@ def compose(
     )
 
 
-def compose_index(images: Iterable[Image]) -> Index:
+def compose_index(images: Iterable[Image], annotations: Mapping[str, str] | None = None) -> Index:
     """An index over the images of several platforms, in the platforms' order."""
     images = tuple(sorted(images, key=lambda image: image.platform))
     manifests = [
@@ -145,7 +145,9 @@ def compose_index(images: Iterable[Image]) -> Index:
         ).as_json()
         for image in images
     ]
-    value = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
+    value: dict[str, object] = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": manifests}
+    if annotations:
+        value["annotations"] = dict(annotations)
     return Index(manifest=Blob.from_bytes(canonical_json(value), INDEX_TYPE), images=images)
 
 

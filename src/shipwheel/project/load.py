@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shipwheel.errors import Problem, ProjectError
+from shipwheel.project.about import find_about
 from shipwheel.project.command import Command, find_command
 from shipwheel.project.files import LeftOut, ProjectFile, find_files
 from shipwheel.project.fingerprint import fingerprint
@@ -36,7 +37,8 @@ class Project:
     `root` is absolute. `python` is a minor version; empty where a base from a registry decides it, which `python_demands`
     hold it to. `env` is the image's: what the command needs, then the settings'. `python_path` are folders relative
     to the project (`.` is itself) for PYTHONPATH. `port` is None where nothing says that the command listens.
-    `is_package`: the project itself is to be installed, too. `served` is the model where the command is the runtime.
+    `is_package`: the project itself is to be installed, too. `served` is the model where the command is the runtime. `about`
+    are the annotations that pyproject.toml gives an image.
     """
 
     root: Path
@@ -54,6 +56,7 @@ class Project:
     decisions: tuple[Decision, ...] = ()
     is_package: bool = False
     served: Served | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
     python_demands: tuple[Demand, ...] = ()
 
 
@@ -94,6 +97,7 @@ def load_project(root: Path) -> Project:
         decisions=(Decision(what="name", value=name, why=why), *_decisions(folder, requirements, python, command)),
         is_package=folder.is_package,
         served=served,
+        about=find_about(folder.table("project")),
         python_demands=python.demands,
     )
 

@@ -203,6 +203,10 @@ class Settings:
     estargz: bool = False
     """Makes layers that a node with stargz-snapshotter starts from before it has them whole; they are a little larger."""
 
+    git_annotations: bool = True
+    """Annotates the image with the commit, and the repository's address, when git holds the project's folder exactly as it is.
+    Another commit then gives another digest, though the same config and layers."""
+
     run: RunSettings = field(default_factory=RunSettings)
     """How `shipwheel run` starts the container."""
 
