@@ -30,7 +30,7 @@ def _found(project: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     yield from ((name, value) for key, name in _TEXTS.items() if isinstance(value := project.get(key), str))
     yield "licenses", _license(project.get("license"))
     yield "authors", ", ".join(_people(project.get("authors")))
-    urls = {_URLS.get(_label(key)): value for key, value in reversed(table_at(project, "urls").items())}
+    urls = {_URLS.get(_label(key)): value for key, value in reversed([*table_at(project, "urls").items()])}
     yield from ((name, url) for name, url in urls.items() if name and str(url).startswith(("http://", "https://")))
 
 
