@@ -62,6 +62,13 @@ def base_name(text: str) -> str:
     return text
 
 
+def registry_repository(text: str) -> str:
+    """A repository with its registry, without tag and digest."""
+    if not Reference.parse(image_name(text)).registry:
+        raise ValueError(f"'{text}' names no registry; write REGISTRY/REPO, such as registry.example.com/team/layers")
+    return text
+
+
 def python_minor(text: str) -> str:
     """A minor version of Python 3, such as 3.11."""
     if not re.fullmatch(r"3\.\d{1,2}", text):

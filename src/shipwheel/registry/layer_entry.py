@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipwheel.errors import IntegrityError
@@ -31,7 +32,10 @@ _KEY, _DIFF_ID, _UNPACKED, _HOLDS, _SIGNATURE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What an entry says: the layer's key, its blob, and of its tar the digest, the size in bytes and what it holds."""
+    """What an entry says: the layer's key, its blob, and of its tar the digest, the size in bytes and what it holds.
+
+    `annotations` are the blob's own, as they stand in every manifest with this layer.
+    """
 
     key: str
     digest: Digest
@@ -39,6 +43,7 @@ class Facts:
     diff_id: Digest
     unpacked: int
     holds: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
     signature: bytes = b""
 
     @classmethod
@@ -51,17 +56,18 @@ class Facts:
             diff_id=layer.diff_id,
             unpacked=layer.unpacked,
             holds=layer.created_by[:MAX_TEXT],
+            annotations=layer.blob.descriptor.annotations,
         )
 
     @property
     def descriptor(self) -> Descriptor:
         """The blob's."""
-        return Descriptor(media_type=MEDIA_TYPE, digest=self.digest, size=self.size)
+        return Descriptor(media_type=MEDIA_TYPE, digest=self.digest, size=self.size, annotations=self.annotations)
 
     @property
     def statement(self) -> bytes:
         """What is signed: all of it, the key as well, so that no entry can stand for another."""
-        facts = {"key": self.key, "digest": str(self.digest), "size": self.size}
+        facts = {"key": self.key, "digest": str(self.digest), "size": self.size, "annotations": dict(self.annotations)}
         tar = {"diffId": str(self.diff_id), "unpacked": self.unpacked, "holds": self.holds}
         return canonical_json({"type": "dev.shipwheel.layer", "version": 1, **facts, **tar})
 
@@ -71,8 +77,8 @@ class Facts:
 
         return verify(trusted, self.statement, self.signature)
 
-    def annotations(self, signing: PrivateKey | None) -> dict[str, str]:
-        """Of the entry's manifest; signed, where there is a key for it."""
+    def notes(self, signing: PrivateKey | None) -> dict[str, str]:
+        """The annotations of the entry's manifest; signed, where there is a key for it."""
         out = {_KEY: self.key, _DIFF_ID: str(self.diff_id), _UNPACKED: str(self.unpacked), _HOLDS: self.holds}
         if signing:
             from shipwheel.signing import sign
@@ -100,6 +106,7 @@ def read_entry(key: str, manifest: Blob) -> Facts:
             diff_id=Digest.parse(notes[_DIFF_ID]),
             unpacked=int(notes[_UNPACKED]),
             holds=notes[_HOLDS],
+            annotations=descriptor.annotations,
             signature=base64.b64decode(notes.get(_SIGNATURE, ""), validate=True),
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -117,6 +124,8 @@ def _fault(key: str, facts: Facts, media_type: str) -> str:
         return f"its layer is of type {media_type[:100]!r}"
     if not 0 < facts.size <= MAX_SIZE or not facts.size / 2 < facts.unpacked <= facts.size * MAX_RATIO:
         return f"its sizes cannot be: {facts.size} bytes, unpacked {facts.unpacked}"
+    if sum(len(key) + len(text) for key, text in facts.annotations.items()) > MAX_TEXT:
+        return "the annotations of its layer are too long"
     if not isinstance(facts.holds, str) or len(facts.holds) > MAX_TEXT or not facts.holds.isprintable():
         return "what it says that it holds is no line of text"
     return ""

@@ -140,7 +140,7 @@ def _ask(repository: Repository, trusted: PublicKey | None, key: str) -> Layer |
 
 def _send(repository: Repository, signing: PrivateKey | None, layers: Mapping[str, Layer], key: str) -> None:
     layer = layers[key]
-    notes = Facts.of(key, layer).annotations(signing)
+    notes = Facts.of(key, layer).notes(signing)
     copy(compose([layer], RuntimeConfig(), _ANYWHERE, notes), repository, key)
 
 

@@ -36,6 +36,9 @@ def test_every_key_is_read() -> None:
     platforms = ["linux/amd64", "aarch64"]
     debian-mirror = "http://deb.example.org/debian"
     shell = true
+    layer-index = "registry.example.com/team/layers"
+    layer-index-publish = false
+    layer-index-key = "keys/layers.pub"
     [run]
     ports = ["8080:80", "127.0.0.1:1:2"]
     env = { B = "2" }
@@ -63,6 +66,9 @@ def test_every_key_is_read() -> None:
         platforms=(Platform("linux", "amd64"), Platform("linux", "arm64")),
         debian_mirror="http://deb.example.org/debian",
         shell=True,
+        layer_index="registry.example.com/team/layers",
+        layer_index_publish=False,
+        layer_index_key="keys/layers.pub",
         run=RunSettings(
             ports=("8080:80", "127.0.0.1:1:2"),
             env={"B": "2"},
