@@ -17,8 +17,9 @@ from shipwheel.layers.python import Part, PythonLayers
 from shipwheel.layers.recipe import Files, Recipe
 from shipwheel.layers.system import base_recipes
 from shipwheel.lock import Lock
+from shipwheel.oci.estargz import ESTARGZ
 from shipwheel.oci.image import Image, compose
-from shipwheel.oci.layer import Layer
+from shipwheel.oci.layer import MULTI_MEMBER, Form, Layer
 from shipwheel.oci.store import Store
 from shipwheel.plan import Plan
 from shipwheel.progress import SILENT, Progress
@@ -43,10 +44,10 @@ class Workshop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """How layers are made: with compiled bytecode or without, in one gzip member or several."""
+    """How layers are made: with compiled bytecode or without, and packed how (None: as the project's settings say)."""
 
     bytecode: bool = True
-    single_member: bool = False
+    form: Form | None = None
 
 
 DEFAULT = BuildOptions()
@@ -102,7 +103,8 @@ def list_recipes(
         *python.recipes((*parts, *local.parts)),
         *project_recipes(plan, identity, hash_file, lock.model),
     )
-    return tuple(replace(recipe, single_member=options.single_member) for recipe in recipes)
+    form = options.form or (ESTARGZ if plan.project.settings.estargz else MULTI_MEMBER)
+    return tuple(replace(recipe, form=form) for recipe in recipes)
 
 
 def _supplier(plan: Plan, lock: Lock, shop: Workshop) -> Supplier:

@@ -16,45 +16,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from shipwheel.oci.layer import VERBATIM_FROM, pack
+from shipwheel.oci.estargz import ESTARGZ
+from shipwheel.oci.layer import MULTI_MEMBER, SINGLE_MEMBER, VERBATIM_FROM, Form, pack
 from shipwheel.oci.tarcheck import tar_problems
 from shipwheel.oci.tree import Deflated, Entry, Kind, Tree
+from support.any_tree import tree_of, trees
 from support.trees import packed
-
-LETTERS = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/\\")
-PARTS = st.text(LETTERS, min_size=1, max_size=40).filter(
-    lambda part: part not in (".", "..") and not part.startswith(".wh.") and len(part.encode()) <= 255
-)
-PATHS = st.lists(PARTS, min_size=1, max_size=6).map("/".join)
-MODES = st.sampled_from((0o644, 0o755, 0o600, 0o400))
-
-
-@st.composite
-def trees(draw: st.DrawFn) -> list[Entry]:
-    """Entries that a tree takes: no path is below another that is no folder, none twice in any case."""
-    found: dict[str, Entry] = {}
-    files: set[str] = set()
-    folders: dict[str, str] = {}
-    for path in draw(st.lists(PATHS, max_size=12)):
-        above = [path[:at] for at, letter in enumerate(path) if letter == "/"]
-        taken = path.casefold() in files or path.casefold() in folders
-        clash = any(each.casefold() in files or folders.get(each.casefold(), each) != each for each in above)
-        if taken or clash:
-            continue
-        folders.update((each.casefold(), each) for each in above)
-        files.add(path.casefold())
-        data = draw(st.binary(max_size=2000))
-        found[path] = draw(
-            st.one_of(
-                MODES.map(lambda mode, path=path, data=data: Entry.data(path, data, mode)),
-                st.just(Entry.symlink(path, "/etc/" + "x" * draw(st.integers(1, 200)))),
-            )
-        )
-    return list(found.values())
-
-
-def tree_of(entries: list[Entry]) -> Tree:
-    return Tree.of(entries, merge_usr=False)
 
 
 @given(trees(), st.randoms(use_true_random=False))
@@ -81,10 +48,10 @@ def test_tarfile_reads_back_what_went_in(entries: list[Entry]) -> None:
                 assert member.linkname == entry.target
 
 
-@given(trees(), st.booleans())
-def test_digests_and_sizes_are_true(entries: list[Entry], single_member: bool) -> None:
+@given(trees(), st.sampled_from([MULTI_MEMBER, SINGLE_MEMBER, ESTARGZ]))
+def test_digests_and_sizes_are_true(entries: list[Entry], form: Form) -> None:
     sink = io.BytesIO()
-    facts = pack(tree_of(entries), sink, single_member=single_member)
+    facts = pack(tree_of(entries), sink, form=form)
     data = sink.getvalue()
     tar = gzip.decompress(data)
     assert (facts.digest.hex, facts.size) == (hashlib.sha256(data).hexdigest(), len(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +15,9 @@ from shipwheel.errors import IntegrityError, LockError, WheelError
 from shipwheel.hashes import Hashes
 from shipwheel.http import Client, Limits
 from shipwheel.lock import Lock
+from shipwheel.oci.blob import Digest
+from shipwheel.oci.estargz import ESTARGZ, TOC_DIGEST
+from shipwheel.oci.layer import SINGLE_MEMBER
 from shipwheel.oci.store import Store
 from shipwheel.oci.validate import validate
 from shipwheel.plan import Plan
@@ -119,9 +123,20 @@ def test_layers_made_before_a_failure_are_kept(plan: Plan, lock: Lock, shop: Wor
 
 def test_one_member_and_several_are_different_layers(plan: Plan, lock: Lock, shop: Workshop) -> None:
     several = build(plan, lock, shop, PLAIN)
-    single = build(plan, lock, shop, replace(PLAIN, single_member=True))
+    single = build(plan, lock, shop, replace(PLAIN, form=SINGLE_MEMBER))
     assert single.reused == frozenset()
     assert [layer.diff_id for layer in single.image.layers] == [layer.diff_id for layer in several.image.layers]
+
+
+def test_estargz_by_flag_and_by_setting_are_the_same_valid_image(plan: Plan, lock: Lock, shop: Workshop) -> None:
+    flag = build(plan, lock, shop, replace(PLAIN, form=ESTARGZ))
+    settings = replace(plan.project.settings, estargz=True)
+    setting = build(replace(plan, project=replace(plan.project, settings=settings)), lock, shop, PLAIN)
+    assert len(setting.reused) == len(flag.image.layers)
+    assert setting.image.manifest.digest == flag.image.manifest.digest
+    validate(setting.image)
+    for layer in json.loads(setting.image.manifest.read())["layers"]:
+        assert Digest.parse(layer["annotations"][TOC_DIGEST])
 
 
 def test_a_file_that_changes_under_the_build_is_noticed(plan: Plan, lock: Lock, shop: Workshop, tmp_path: Path) -> None:

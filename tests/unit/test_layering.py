@@ -47,6 +47,7 @@ OCI_ORDER = [
     "memo",
     "hold",
     "layout",
+    "estargz",
     "gunzip",
     "image",
     "layer",

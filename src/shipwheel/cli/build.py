@@ -13,9 +13,12 @@ import click
 from shipwheel.build import BuildOptions
 from shipwheel.cli.context import Context, emit, human, table
 from shipwheel.cli.making import Made, Request, make_image
-from shipwheel.cli.targets import FORMS, open_target
+from shipwheel.cli.places import FORMS, open_target
+from shipwheel.errors import UsageError
 from shipwheel.oci.copy import copy
+from shipwheel.oci.estargz import ESTARGZ
 from shipwheel.oci.image import Image, Index
+from shipwheel.oci.layer import SINGLE_MEMBER, Form
 
 
 @click.command()
@@ -25,6 +28,9 @@ from shipwheel.oci.image import Image, Index
 @click.option("--to", "places", multiple=True, metavar="PLACE", help=f"Also give the image to {FORMS}.")
 @click.option("--no-bytecode", is_flag=True, help="No compiled modules: a faster build, a slower start.")
 @click.option("--single-member", is_flag=True, help="One gzip member a layer, for readers that take only one.")
+@click.option(
+    "--estargz", is_flag=True, help="Layers that nodes with stargz-snapshotter can start from at once (eStargz)."
+)
 @click.option("--no-verify", is_flag=True, help="Name the image even if its model would never be ready.")
 @click.option(
     "--jobs", type=click.IntRange(0, 64), default=0, metavar="N", help="Layers made at a time. Default: processors and one."
@@ -38,7 +44,7 @@ def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags
         directory=flags["directory"],
         tag=flags["tag"],
         platforms=flags["platforms"],
-        options=BuildOptions(bytecode=not flags["no_bytecode"], single_member=flags["single_member"]),
+        options=BuildOptions(bytecode=not flags["no_bytecode"], form=_form(flags["single_member"], flags["estargz"])),
         jobs=flags["jobs"],
         verify=not flags["no_verify"],
     )
@@ -52,6 +58,15 @@ def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags
         emit(describe(made))
     else:
         context.say(_text(made, places))
+
+
+def _form(single_member: bool, estargz: bool) -> Form | None:
+    """What the flags ask for; None: as the project says."""
+    if single_member and estargz:
+        raise UsageError(
+            "--single-member and --estargz exclude each other", hint="eStargz has many members: give one of them"
+        )
+    return SINGLE_MEMBER if single_member else ESTARGZ if estargz else None
 
 
 def describe(made: Made) -> dict[str, Any]:

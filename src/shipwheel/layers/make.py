@@ -59,7 +59,7 @@ def _lazily(recipe: Recipe, files: Files, compiler: Compiler | None) -> Iterator
 
 def _make(recipe: Recipe, entries: Iterable[Entry], store: Store) -> Layer:
     def write(sink: Sink) -> Packed:
-        return pack(entries, sink, single_member=recipe.single_member)
+        return pack(entries, sink, form=recipe.form)
 
     return store.put_layer(recipe.key, recipe.created_by, write)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipwheel.layers.bytecode import Compiler
-from shipwheel.oci.layer import COMPRESSOR, FORMAT, VERBATIM_FROM
+from shipwheel.oci.layer import FORMAT, MULTI_MEMBER, Form
 from shipwheel.oci.tree import Entry
 
 Files = Mapping[str, Path]
@@ -27,10 +27,9 @@ class Recipe:
     inputs: tuple[str, ...]
     files: tuple[str, ...]
     entries: Callable[[Files, Compiler | None], Iterable[Entry]]
-    single_member: bool = False
+    form: Form = MULTI_MEMBER
 
     @property
     def key(self) -> str:
         """sha256 (hex) of all inputs: the same key is always the same layer."""
-        how = f"single/{COMPRESSOR}" if self.single_member else f"{COMPRESSOR}/{VERBATIM_FROM}"
-        return hashlib.sha256("\0".join((FORMAT, how, *self.inputs)).encode()).hexdigest()
+        return hashlib.sha256("\0".join((FORMAT, self.form.key, *self.inputs)).encode()).hexdigest()

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import deflate
@@ -43,7 +43,7 @@ PACK_AT = 1 << 20
 _INFLATE_AT = 1 << 16
 """Bytes of deflated data inflated at a time: some files shrink a thousandfold, and what comes out is held in memory."""
 
-_BLOCK = 512
+BLOCK = 512
 _INFLATE_ERROR: type[Exception] = isal_zlib.IsalError  # type: ignore[assignment]  # isal's stub calls it a value
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
@@ -67,36 +67,28 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packed:
-    """What `pack` learnt while writing: digests and sizes (bytes) of the gzip and of the tar in it."""
+    """What `pack` learnt while writing: digests and sizes (bytes) of the gzip and of the tar in it.
+
+    `annotations` belong on the descriptor of the layer's blob.
+    """
 
     digest: Digest
     size: int
     diff_id: Digest
     unpacked: int
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def pack(entries: Iterable[Entry], sink: Sink, *, single_member: bool = False) -> Packed:
-    """Write the entries of a `Tree` to `sink` as a layer; the same entries give the same bytes on every machine.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a tar's bytes become gzip members: `key`, part of every layer key, changes with what `packer` writes."""
 
-    Raises:
-        IntegrityError: a file is not of the size, CRC or sha256 that its entry promises.
-    """
-    packer = _SingleMember(sink) if single_member else _MultiMember(sink)
-    for entry in entries:
-        packer.add(_header(entry))
-        if entry.kind is Kind.FILE and entry.size:
-            if entry.deflated and entry.deflated.size >= VERBATIM_FROM:
-                packer.add_deflated(entry)
-            else:
-                for chunk in _checked(entry, _read(entry)):
-                    packer.add(chunk)
-            packer.add(b"\0" * (-entry.size % _BLOCK))
-    packer.add(b"\0" * (2 * _BLOCK))
-    return packer.finish()
+    key: str
+    packer: Callable[[Sink], Packer]
 
 
-class _MultiMember:
-    """Packs what is added and copies what is deflated already."""
+class Packer:
+    """Packs what is added, in members of about a megabyte, and copies what is deflated already."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -104,18 +96,37 @@ class _MultiMember:
         self._unpacked = self._size = 0
         self._pending = bytearray()
 
-    def add(self, data: bytes) -> None:
+    def pack(self, entries: Iterable[Entry]) -> Packed:
+        """Write all entries, and the tar's end."""
+        for entry in entries:
+            self._add_entry(entry)
+        return self._finish()
+
+    def _add_entry(self, entry: Entry) -> None:
+        """Take an entry."""
+        self._add(header(entry))
+        if entry.kind is Kind.FILE and entry.size:
+            self._add_file(entry)
+            self._add(b"\0" * (-entry.size % BLOCK))
+
+    def _add(self, data: bytes) -> None:
         """Take the next bytes of the tar."""
         self._pending += data
         while len(self._pending) >= PACK_AT:
             self._pack(bytes(self._pending[:PACK_AT]))
             del self._pending[:PACK_AT]
 
-    def add_deflated(self, entry: Entry) -> None:
+    def _add_file(self, entry: Entry) -> None:
+        """Take a file's bytes."""
+        if is_deflated(entry):
+            self._add_deflated(entry)
+        else:
+            for chunk in contents(entry):
+                self._add(chunk)
+
+    def _add_deflated(self, entry: Entry) -> None:
         """Take a file whose deflate stream exists: copied, and inflated once to hash and to check it."""
-        if self._pending:
-            self._pack(bytes(self._pending))
-            self._pending.clear()
+        self._flush()
         stored = entry.deflated
         assert stored is not None
         self._emit(_GZIP_HEADER)
@@ -124,15 +135,25 @@ class _MultiMember:
         self._emit(struct.pack("<II", stored.crc32, entry.size & 0xFFFFFFFF))
         self._unpacked += entry.size
 
-    def finish(self) -> Packed:
-        """The last member; no more can be added."""
+    def _flush(self) -> None:
+        """Begin a new member."""
         if self._pending:
             self._pack(bytes(self._pending))
+            self._pending.clear()
+
+    def _finish(self) -> Packed:
+        """The end of the tar and the last member; no more can be added."""
+        self._add(b"\0" * (2 * BLOCK))
+        self._flush()
+        return self._packed({})
+
+    def _packed(self, annotations: Mapping[str, str]) -> Packed:
         return Packed(
             digest=Digest(self._gzip.hexdigest()),
             size=self._size,
             diff_id=Digest(self._tar.hexdigest()),
             unpacked=self._unpacked,
+            annotations=annotations,
         )
 
     def _pack(self, data: bytes) -> None:
@@ -147,17 +168,42 @@ class _MultiMember:
         self._sink.write(data)
 
 
-class _SingleMember(_MultiMember):
+class _SingleMember(Packer):
     """One member, for the few readers that stop after the first; holds the whole tar in memory while it works."""
 
-    def add(self, data: bytes) -> None:
-        """Keep the next bytes of the tar."""
+    def _add(self, data: bytes) -> None:
         self._pending += data
 
-    def add_deflated(self, entry: Entry) -> None:
-        """Keep a file's bytes, inflated."""
-        for chunk in _checked(entry, _inflated(entry)):
+    def _add_file(self, entry: Entry) -> None:
+        for chunk in contents(entry):
             self._pending += chunk
+
+
+MULTI_MEMBER = Form(key=f"{COMPRESSOR}/{VERBATIM_FROM}", packer=Packer)
+SINGLE_MEMBER = Form(key=f"single/{COMPRESSOR}", packer=_SingleMember)
+
+
+def pack(entries: Iterable[Entry], sink: Sink, *, form: Form = MULTI_MEMBER) -> Packed:
+    """Write the entries of a `Tree` to `sink` as a layer; the same entries give the same bytes on every machine.
+
+    Raises:
+        IntegrityError: a file is not of the size, CRC or sha256 that its entry promises.
+    """
+    return form.packer(sink).pack(entries)
+
+
+def is_deflated(entry: Entry) -> bool:
+    """Whether the entry's deflate stream is large enough to be copied."""
+    return entry.deflated is not None and entry.deflated.size >= VERBATIM_FROM
+
+
+def contents(entry: Entry) -> Iterator[bytes]:
+    """A file's bytes, a piece at a time.
+
+    Raises:
+        IntegrityError: it is not what its entry promises; at the latest after the last piece.
+    """
+    return _checked(entry, _inflated(entry) if is_deflated(entry) else _read(entry))
 
 
 def _read(entry: Entry) -> Iterator[bytes]:
@@ -211,7 +257,7 @@ def _damaged(entry: Entry, reason: str) -> IntegrityError:
     return IntegrityError(f"{entry.origin or repr(entry.path)} is damaged: {reason}")
 
 
-def _header(entry: Entry) -> bytes:
+def header(entry: Entry) -> bytes:
     """The entry's tar header blocks, with a PAX record before them where ustar cannot hold a name, link or size."""
     name = entry.path + ("/" if entry.kind is Kind.DIRECTORY else "")
     records = {
@@ -227,7 +273,7 @@ def _header(entry: Entry) -> bytes:
     if not records:
         return ustar
     body = b"".join(_pax_record(key, text) for key, text in sorted(records.items()))
-    return _ustar(b"PaxHeader", 0o644, len(body), b"x", b"") + body + b"\0" * (-len(body) % _BLOCK) + ustar
+    return _ustar(b"PaxHeader", 0o644, len(body), b"x", b"") + body + b"\0" * (-len(body) % BLOCK) + ustar
 
 
 def _pax_record(key: str, text: str) -> bytes:

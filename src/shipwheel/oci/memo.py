@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipwheel.errors import IntegrityError
@@ -15,19 +15,25 @@ from shipwheel.oci.layer import MEDIA_TYPE, Layer, Packed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """A layer's facts: of its blob digest and size (bytes), of its tar the digest and size (bytes)."""
+    """A layer's facts: of its blob digest, size (bytes) and annotations, of its tar the digest and size (bytes)."""
 
     digest: Digest
     size: int
     diff_id: Digest
     unpacked: int
     created_by: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, packed: Packed, created_by: str) -> Memo:
         """What packing found out."""
         return cls(
-            digest=packed.digest, size=packed.size, diff_id=packed.diff_id, unpacked=packed.unpacked, created_by=created_by
+            digest=packed.digest,
+            size=packed.size,
+            diff_id=packed.diff_id,
+            unpacked=packed.unpacked,
+            created_by=created_by,
+            annotations=packed.annotations,
         )
 
     @classmethod
@@ -45,7 +51,7 @@ class Memo:
     @property
     def descriptor(self) -> Descriptor:
         """The blob's."""
-        return Descriptor(media_type=MEDIA_TYPE, digest=self.digest, size=self.size)
+        return Descriptor(media_type=MEDIA_TYPE, digest=self.digest, size=self.size, annotations=self.annotations)
 
     def layer(self, blob: Blob) -> Layer:
         """The layer, its bytes being `blob`."""
@@ -54,7 +60,8 @@ class Memo:
     def encoded(self) -> bytes:
         """A memo's file."""
         value = {"digest": str(self.digest), "diff_id": str(self.diff_id), "created_by": self.created_by}
-        return canonical_json({**value, "size": self.size, "unpacked": self.unpacked})
+        extra = {"annotations": dict(self.annotations)} if self.annotations else {}
+        return canonical_json({**value, "size": self.size, "unpacked": self.unpacked, **extra})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,7 @@ def _read(path: Path) -> Memo | None:
             diff_id=Digest.parse(value["diff_id"]),
             unpacked=int(value["unpacked"]),
             created_by=str(value["created_by"]),
+            annotations={str(key): str(text) for key, text in value.get("annotations", {}).items()},
         )
-    except (OSError, ValueError, KeyError, TypeError, IntegrityError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IntegrityError):
         return None

@@ -1,4 +1,7 @@
-"""Whether a tar is of Shipwheel's layer format 1: ustar and PAX, sorted, parents first, nothing twice, nothing outside."""
+"""Whether a tar is of Shipwheel's layer format 1: ustar and PAX, sorted, parents first, nothing twice, nothing outside.
+
+Only eStargz's table of contents stands out of order, as the last.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from shipwheel.oci.estargz import TOC_NAME
 from shipwheel.oci.gunzip import as_file
 from shipwheel.oci.layer import MTIME
 
@@ -41,7 +45,7 @@ def tar_problems(chunks: Iterator[bytes]) -> Iterator[str]:
 
 
 def _problems(chunks: Iterator[bytes]) -> Iterator[str]:
-    order, folders, seen = [""], {""}, set()
+    order, folders, seen = _order(""), {""}, set()
     try:
         for member in _members(chunks):
             path = member.path.removesuffix("/")
@@ -49,16 +53,20 @@ def _problems(chunks: Iterator[bytes]) -> Iterator[str]:
             parent = path.rpartition("/")[0]
             if path in seen:
                 yield f"'{path}': stands there twice"
-            elif path.split("/") < order:
+            elif _order(path) < order:
                 yield f"'{path}': out of order"
             if parent not in folders:
                 yield f"'{path}': its folder does not come before it"
-            order = path.split("/")
+            order = _order(path)
             seen.add(path)
             if member.kind == _DIRECTORY:
                 folders.add(path)
     except _Malformed as error:
         yield f"the tar is malformed: {error}"
+
+
+def _order(path: str) -> tuple[bool, list[str]]:
+    return path == TOC_NAME, path.split("/")
 
 
 def _path_faults(member: _Member) -> Iterator[str]:

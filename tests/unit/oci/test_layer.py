@@ -13,7 +13,8 @@ import pytest
 
 from shipwheel.errors import IntegrityError
 from shipwheel.oci.blob import Digest
-from shipwheel.oci.layer import PACK_AT, VERBATIM_FROM, pack
+from shipwheel.oci.estargz import ESTARGZ
+from shipwheel.oci.layer import MULTI_MEMBER, PACK_AT, SINGLE_MEMBER, VERBATIM_FROM, Form, pack
 from shipwheel.oci.tree import Deflated, Entry, Kind, Tree
 from support.trees import entries, packed
 
@@ -65,7 +66,7 @@ def test_a_single_member_has_the_same_tar() -> None:
     data = noise(2 * VERBATIM_FROM)
     tree = Tree.of([*entries("a"), stored(data, deflated(data))])
     many, one = io.BytesIO(), io.BytesIO()
-    first, second = pack(tree, many), pack(tree, one, single_member=True)
+    first, second = pack(tree, many), pack(tree, one, form=SINGLE_MEMBER)
     assert first.diff_id == second.diff_id
     inflater = zlib.decompressobj(31)
     assert Digest.of(inflater.decompress(one.getvalue())) == second.diff_id
@@ -92,7 +93,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("entry", DAMAGED.values(), ids=DAMAGED)
-@pytest.mark.parametrize("single_member", [False, True])
-def test_refuses_a_file_that_is_not_what_it_promises(entry: Entry, single_member: bool) -> None:
+@pytest.mark.parametrize("form", [MULTI_MEMBER, SINGLE_MEMBER, ESTARGZ], ids=["multi", "single", "estargz"])
+def test_refuses_a_file_that_is_not_what_it_promises(entry: Entry, form: Form) -> None:
     with pytest.raises(IntegrityError, match="is damaged"):
-        pack(Tree.of([entry]), io.BytesIO(), single_member=single_member)
+        pack(Tree.of([entry]), io.BytesIO(), form=form)
