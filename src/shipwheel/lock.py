@@ -88,10 +88,28 @@ class ModelFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImage:
+    """The image of a registry that one platform's image lies on: `digest` and `size` (bytes) are its manifest's.
+
+    `reference` is the name in full, never a mirror's host. `python` is its Python, 3.12.7 or only 3.12, `interpreter` the path
+    of that, `glibc` the N of its glibc 2.N, `distribution` such as bookworm or ubuntu-22.04: empty where nothing shows it.
+    """
+
+    reference: str
+    digest: str
+    size: int
+    python: str
+    interpreter: str
+    glibc: int
+    distribution: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformLock:
-    """One platform's files."""
+    """One platform's files; `base` is None where the base is composed from `debs`."""
 
     platform: Platform
+    base: BaseImage | None = None
     debs: tuple[Deb, ...] = ()
     wheels: tuple[Wheel, ...] = ()
     built: tuple[Built, ...] = ()
@@ -101,10 +119,11 @@ class PlatformLock:
 class Lock:
     """All that a build needs to know.
 
-    `fingerprint` (hex) is of everything that decided the versions; another one makes the lock stale. `suite` is the
-    Debian release of the base, `dates` each archive's index date (ISO 8601, UTC), for the snapshot archive. `interpreters`
-    holds, by Debian architecture of the machine that builds, the packages of the interpreter that compiles bytecode. `model`
-    pins the files of the model that the runtime serves, wherever the service gets them.
+    `fingerprint` (hex) is of everything that decided the versions; another one makes the lock stale. `suite` is the Debian
+    release that the base is composed of, empty for a base from a registry. `dates` are each archive's index date (ISO 8601,
+    UTC), for the snapshot archive. `interpreters` holds, by Debian architecture of the machine that builds, the packages of
+    the interpreter that compiles bytecode; nothing where Debian has none of the base's Python. `model` pins the files of the
+    model that the runtime serves, wherever the service gets them.
     """
 
     fingerprint: str
@@ -133,12 +152,15 @@ SOURCES = ("index", "find-links", "shipwheel")
 
 _RELOCK = "run 'shipwheel lock'"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PYTHON = re.compile(r"3\.\d+(\.\d+)?")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _INTEGRITY = re.compile(r'(?:#[^\n]*\n)*integrity = "sha256:([0-9a-f]{64})"\n')
 _KINDS = {"sdist": ("filename", "sha256", "size"), "git": ("url", "commit"), "path": ("path",)}
 """What each kind of `Built` must have."""
 
-T = TypeVar("T", Wheel, Built, Deb, ModelFile)
+_Row = Wheel | Built | Deb | ModelFile | BaseImage
+T = TypeVar("T", Wheel, Built, Deb, ModelFile, BaseImage)
 
 
 def dump_lock(lock: Lock) -> str:
@@ -159,19 +181,21 @@ def _lines(lock: Lock) -> Iterator[str]:
         yield from ("", "[dates]", *(f"{_key(name)} = {_quote(date)}" for name, date in sorted(lock.dates.items())))
     for each in sorted(lock.platforms, key=lambda each: each.platform):
         yield from ("", f"[platforms.{_key(str(each.platform))}]")
+        if each.base:
+            yield f"base = {{ {_inline(each.base)} }}"
         yield from (line for key in ("debs", "wheels", "built") for line in _table(key, getattr(each, key)))
     if lock.interpreters:
         yield from ("", "[interpreters]")
         yield from (line for name, debs in sorted(lock.interpreters.items()) for line in _table(name, debs))
 
 
-def _table(key: str, items: Iterable[Wheel | Built | Deb | ModelFile]) -> Iterator[str]:
+def _table(key: str, items: Iterable[_Row]) -> Iterator[str]:
     lines = sorted(f"  {{ {_inline(item)} }}," for item in items)
     if lines:
         yield from (f"{_key(key)} = [", *lines, "]")
 
 
-def _inline(item: Wheel | Built | Deb | ModelFile) -> str:
+def _inline(item: _Row) -> str:
     pairs = ((each.name, getattr(item, each.name), each.default) for each in fields(item))
     return ", ".join(f"{name} = {_quote(value)}" for name, value, default in pairs if value != default)
 
@@ -264,10 +288,11 @@ class _Parser:
         if not isinstance(table, dict):
             self.problem(path, "must be a table")
             return PlatformLock(platform=platform)
-        for key in sorted(table.keys() - {"debs", "wheels", "built"}):
+        for key in sorted(table.keys() - {"base", "debs", "wheels", "built"}):
             self.problem(f"{path}.{key}", "unknown key")
         return PlatformLock(
             platform=platform,
+            base=self.item(BaseImage, table["base"], f"{path}.base") if "base" in table else None,
             debs=self.items(Deb, table, "debs", path),
             wheels=self.items(Wheel, table, "wheels", path),
             built=self.items(Built, table, "built", path),
@@ -310,11 +335,11 @@ class _Parser:
         self.problems.append(Problem(message=message, path=path, file=self._file, line=_line_of(self._text, path)))
 
 
-def _schema(kind: type[Wheel | Built | Deb | ModelFile]) -> dict[str, tuple[type, bool]]:
-    return {each.name: (int if each.name == "size" else str, each.default is MISSING) for each in fields(kind)}
+def _schema(kind: type[_Row]) -> dict[str, tuple[type, bool]]:
+    return {each.name: (int if each.type == "int" else str, each.default is MISSING) for each in fields(kind)}
 
 
-_SCHEMAS = {kind: _schema(kind) for kind in (Wheel, Built, Deb, ModelFile)}
+_SCHEMAS = {kind: _schema(kind) for kind in (Wheel, Built, Deb, ModelFile, BaseImage)}
 
 
 def _wrong_types(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -329,11 +354,12 @@ def _wrong_types(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, s
 
 
 def _wrong_values(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, (wrong, message) in _CHECKS.items():
-        value = row.get(key)
-        if kind is ModelFile and key == "size" and value == 0:
+    schema = _SCHEMAS[kind]
+    for key in (key for key in row if key in _CHECKS and key in schema):
+        wrong, message = _CHECKS[key]
+        if kind is ModelFile and key == "size" and row[key] == 0:
             continue  # of a package nothing is ever empty
-        if value is not None and type(value) is _SCHEMAS[kind].get(key, (None,))[0] and wrong(value):
+        if type(row[key]) is schema[key][0] and wrong(row[key]):
             yield key, message
     if kind is ModelFile and (not row.get("path") or _escapes(str(row.get("path")))):
         yield "path", "must not lead out of the model's folder"
@@ -357,6 +383,11 @@ _CHECKS: dict[str, tuple[Callable[[Any], object], str]] = {
     "version": (lambda value: not value, "must not be empty"),
     "sha256": (lambda value: not _SHA256.fullmatch(value), "must be 64 hexadecimal characters"),
     "size": (lambda value: value <= 0, "must be over 0"),
+    "reference": (lambda value: not value, "must not be empty"),
+    "digest": (lambda value: not _DIGEST.fullmatch(value), "must be sha256: and 64 hexadecimal characters"),
+    "python": (lambda value: not _PYTHON.fullmatch(value), "must be a version of Python 3"),
+    "interpreter": (lambda value: not value.startswith("/") or _escapes(value[1:]), "must be an absolute path"),
+    "glibc": (lambda value: value <= 0, "must be over 0"),
     "filename": (_escapes, "must not lead out of the folder"),
     "url": (lambda value: "@" in value.partition("://")[2].partition("/")[0], "must not hold credentials"),
     "source": (lambda value: value not in SOURCES, f"must be one of {', '.join(SOURCES)}"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipwheel.errors import LockError
-from shipwheel.lock import Built, Deb, Lock, ModelFile, PlatformLock, Wheel, dump_lock, parse_lock
+from shipwheel.lock import BaseImage, Built, Deb, Lock, ModelFile, PlatformLock, Wheel, dump_lock, parse_lock
 from shipwheel.oci.blob import Platform
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12)
@@ -34,8 +34,19 @@ BUILT = st.one_of(
     st.builds(Built, name=TEXT, version=TEXT, kind=st.just("path"), path=TEXT),
 )
 MODEL = st.builds(ModelFile, path=SAFE, sha256=SHA, size=st.integers(0, 2**40))
+BASES = st.builds(
+    BaseImage,
+    reference=TEXT,
+    digest=SHA.map(lambda text: f"sha256:{text}"),
+    size=SIZE,
+    python=st.sampled_from(["3.12", "3.12.7"]),
+    interpreter=SAFE.map(lambda text: f"/{text}"),
+    glibc=st.integers(1, 99),
+    distribution=st.sampled_from(["", "bookworm", "ubuntu-22.04"]),
+)
 PLATFORMS = st.builds(
     PlatformLock,
+    base=st.none() | BASES,
     platform=st.sampled_from([Platform("linux", "amd64"), Platform("linux", "arm64"), Platform("linux", "arm", "v7")]),
     debs=st.lists(DEBS, max_size=4, unique_by=lambda each: (each.name, each.architecture)).map(tuple),
     wheels=st.lists(WHEELS, max_size=4, unique_by=lambda each: each.name).map(tuple),
@@ -56,7 +67,7 @@ LOCKS = st.builds(
 
 
 def _unordered(lock: Lock) -> object:
-    platforms = {each.platform: (set(each.debs), set(each.wheels), set(each.built)) for each in lock.platforms}
+    platforms = {each.platform: (each.base, set(each.debs), set(each.wheels), set(each.built)) for each in lock.platforms}
     return replace(lock, platforms=(), model=()), platforms, set(lock.model)
 
 

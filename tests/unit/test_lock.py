@@ -11,6 +11,7 @@ import pytest
 
 from shipwheel.errors import LockError, StaleLockError
 from shipwheel.lock import (
+    BaseImage,
     Built,
     Deb,
     Lock,
@@ -215,3 +216,54 @@ def test_a_lock_of_twice_the_length_takes_twice_the_work() -> None:
         return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
     assert calls(200) < 2.5 * calls(100)
+
+
+BASE = BaseImage(
+    reference="docker.io/library/python:3.12-slim",
+    digest=f"sha256:{'e' * 64}",
+    size=1746,
+    python="3.12.7",
+    interpreter="/usr/local/bin/python3.12",
+    glibc=36,
+    distribution="bookworm",
+)
+ON_BASE = Lock(fingerprint="f" * 64, python="3.12", suite="", platforms=(PlatformLock(platform=Platform(), base=BASE),))
+
+
+def test_a_base_from_a_registry_is_one_line() -> None:
+    text = dump_lock(ON_BASE)
+    assert (
+        'base = { reference = "docker.io/library/python:3.12-slim", digest = "sha256:' + "e" * 64 + '", size = 1746, '
+        'python = "3.12.7", interpreter = "/usr/local/bin/python3.12", glibc = 36, distribution = "bookworm" }'
+    ) in text.splitlines()
+    assert parse_lock(text) == ON_BASE
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path", "message"),
+    [
+        ('digest = "sha256:e', 'digest = "md5:e', "digest", "must be sha256:"),
+        ("glibc = 36", 'glibc = "36"', "glibc", "must be a whole number"),
+        ("glibc = 36", "glibc = 0", "glibc", "must be over 0"),
+        ('python = "3.12.7"', 'python = "3.x"', "python", "must be a version"),
+        ("/usr/local/bin", "usr/local/bin", "interpreter", "must be an absolute path"),
+        ("/usr/local/bin", "/usr/../bin", "interpreter", "must be an absolute path"),
+        ("size = 1746, ", "", "size", "is missing"),
+        ("glibc = 36", "libc = 36", "libc", "unknown key"),
+    ],
+)
+def test_mistakes_in_a_base_have_their_place(before: str, after: str, path: str, message: str) -> None:
+    text = dump_lock(ON_BASE)
+    assert before in text
+    with pytest.raises(LockError) as caught:
+        parse_lock(text.replace(before, after))
+    found = {problem.path: problem for problem in caught.value.problems}
+    problem = found[f'platforms["linux/amd64"].base.{path}']
+    assert message in problem.message
+    assert text.split("\n")[problem.line - 1].startswith("base = ")
+
+
+def test_a_base_must_be_a_table() -> None:
+    text = dump_lock(ON_BASE).split("base = ")[0] + "base = 3\n"
+    with pytest.raises(LockError, match=r"base: must be a table"):
+        parse_lock(text)
