@@ -218,26 +218,6 @@ class Settings:
     """PEM file of a public key below the project's folder: layers of the index count only if signed with its private key."""
 
     estargz: bool = False
-    """Makes layers (eStargz) that a node with stargz-snapshotter can start from before it has them whole. They are somewhat larger."""
-
-    estargz: bool = False
-    """Makes layers that a node with stargz-snapshotter starts from before it has them whole; they are a little larger."""
-
-    git_annotations: bool = True
-    """Annotates the image with the commit, and the repository's address, when git holds the project's folder exactly as it is.
-    Another commit then gives another digest, though the same config and layers."""
-
-    layer_index: Annotated[str, Rule(rules.registry_repository)] | None = None
-    """Repository of a registry, REGISTRY/REPO, where layers of dependencies are looked for before they are made, and published
-    after. Default: none."""
-
-    layer_index_publish: bool = True
-    """Publish the layers of dependencies that were made here; never on pull requests, whose code nobody has seen yet."""
-
-    layer_index_key: Annotated[str, Rule(rules.relative_path)] | None = None
-    """PEM file of a public key below the project's folder: layers of the index count only if signed with its private key."""
-
-    estargz: bool = False
     """Makes layers (eStargz) that a node with stargz-snapshotter can start from before it has them whole; somewhat larger."""
 
     run: RunSettings = field(default_factory=RunSettings)
