@@ -21,7 +21,8 @@ from bound import bound_seconds
 
 from shipwheel.layers.bytecode import TEST_FOLDERS, Compiler, Interpreter, is_module, with_bytecode
 from shipwheel.layers.wheels import wheel_tree
-from shipwheel.oci.layer import Packed, pack
+from shipwheel.oci.estargz import CHUNK_SIZE, ESTARGZ
+from shipwheel.oci.layer import MULTI_MEMBER, Form, Packed, pack
 from shipwheel.oci.tree import Entry, Tree
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -40,10 +41,10 @@ def processor_seconds(action: Callable[[], object]) -> float:
     return used() - before
 
 
-def packed(entries: Iterable[Entry], *, single_member: bool = False) -> Packed:
+def packed(entries: Iterable[Entry], *, form: Form = MULTI_MEMBER) -> Packed:
     """A layer in a file that is thrown away."""
     with tempfile.TemporaryFile() as sink:
-        return pack(entries, sink, single_member=single_member)
+        return pack(entries, sink, form=form)
 
 
 def usual_way(wheel: Path) -> int:
