@@ -201,7 +201,7 @@ class Settings:
     """Adds a shell (dash) to the debian base, for packages that start commands through one."""
 
     estargz: bool = False
-    """Makes layers that a node with stargz-snapshotter starts from before it has them whole; they are a little larger."""
+    """Makes layers (eStargz) that a node with stargz-snapshotter can start from before it has them whole; somewhat larger."""
 
     git_annotations: bool = True
     """Annotates the image with the commit, and the repository's address, when git holds the project's folder exactly as it is.
@@ -216,9 +216,6 @@ class Settings:
 
     layer_index_key: Annotated[str, Rule(rules.relative_path)] | None = None
     """PEM file of a public key below the project's folder: layers of the index count only if signed with its private key."""
-
-    estargz: bool = False
-    """Makes layers (eStargz) that a node with stargz-snapshotter can start from before it has them whole; somewhat larger."""
 
     run: RunSettings = field(default_factory=RunSettings)
     """How `shipwheel run` starts the container."""
