@@ -35,7 +35,7 @@ def project_recipes(plan: Plan, identity: str, hash_file: HashFile, pinned: Sequ
     model: list[ProjectFile] = []
     code: list[ProjectFile] = []
     for file in plan.project.files:
-        (model if _is_model(file, plan.project) else code).append(file)
+        (model if is_model(file, plan.project) else code).append(file)
     if model:
         yield _recipe("model", [_entry(file, hash_file) for file in model], ())
     entries = [_entry(file, hash_file) for file in code]
@@ -45,7 +45,7 @@ def project_recipes(plan: Plan, identity: str, hash_file: HashFile, pinned: Sequ
     yield _recipe("code", entries, (plan.project.python, bytecode.key(identity)))
 
 
-def _is_model(file: ProjectFile, project: Project) -> bool:
+def is_model(file: ProjectFile, project: Project) -> bool:
     """Served, named by the setting, of a model's format, or beside one in a top folder called model or models."""
     named = project.settings.model
     if project.served and project.served.holds(file.path):
