@@ -15,6 +15,7 @@ from shipwheel.hashes import Hashes
 from shipwheel.layers.code import HashFile, project_recipes
 from shipwheel.layers.python import Part, PythonLayers
 from shipwheel.layers.recipe import Files, Recipe
+from shipwheel.layers.shared import Shared
 from shipwheel.layers.system import base_recipes
 from shipwheel.lock import Lock
 from shipwheel.oci.estargz import ESTARGZ
@@ -27,19 +28,25 @@ from shipwheel.resolve.base import interpreter_identity
 from shipwheel.resolve.model import check_model
 
 if TYPE_CHECKING:
+    from shipwheel.registry.layer_index import LayerIndex
     from shipwheel.resolve.project import Reach
     from shipwheel.supply import Supplier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """What a build works with: where images and downloads lie, how to reach missing files, how many layers at a time."""
+    """What a build works with: where images and downloads lie, how to reach missing files, how many layers at a time.
+
+    `index` has layers that others made; `verify_index` of them are made here again, and compared.
+    """
 
     home: Path
     store: Store
     reach: Callable[[], Reach]
     jobs: int = 2
     progress: Progress = SILENT
+    index: LayerIndex | None = None
+    verify_index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +62,15 @@ DEFAULT = BuildOptions()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
-    """An image, and the digests of its layers that the store had already."""
+    """An image, and the digests of its layers that the store had already, and of those that the layer index had."""
 
     image: Image
     reused: frozenset[str]
+    shared: frozenset[str] = frozenset()
 
 
 def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAULT) -> BuildResult:
-    """Make the image of `plan` from the files in `lock`; layers that the store has are not made again.
+    """Make the image of `plan` from the files in `lock`; layers that the store or the layer index has are not made again.
 
     Raises:
         ShipwheelError: what `errors` lists; the store stays valid, and the next build goes on where this one ended.
@@ -73,12 +81,19 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
     local = _built_here(plan, supplier(), hash_file) if lock.of(plan.platform).built else Local()
     recipes = list_recipes(plan, lock, local, hash_file, options)
     layers = {recipe.key: layer for recipe in recipes if (layer := shop.store.layer(recipe.key))}
-    reused = frozenset(str(layer.blob.digest) for layer in layers.values())
-    missing = [recipe for recipe in recipes if recipe.key not in layers]
-    if missing:
-        layers |= _make(missing, local, supplier(), shop, options)
+    reused = _digests(layers)
+    make = partial(_make, local=local, supplier=supplier, shop=shop, options=options)
+    shared = Shared(store=shop.store, index=shop.index, sample=shop.verify_index)
+    found = shared.take(recipes, layers, make)
+    layers |= found
+    layers |= make([recipe for recipe in recipes if recipe.key not in layers])
+    shared.give(recipes, layers)
     image = compose((layers[recipe.key] for recipe in recipes), plan.runtime, plan.platform, plan.annotations)
-    return BuildResult(image=image, reused=reused)
+    return BuildResult(image=image, reused=reused, shared=_digests(found))
+
+
+def _digests(layers: Mapping[str, Layer]) -> frozenset[str]:
+    return frozenset(str(layer.blob.digest) for layer in layers.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,17 +133,21 @@ def _built_here(plan: Plan, supplier: Supplier, hash_file: HashFile) -> Local:
     built = [(each, path, hash_file(path)) for each, path in supplier.built(plan)]
     return Local(
         parts=tuple(
-            Part(name=each.name, version=each.version, sha256=sha256, size=path.stat().st_size) for each, path, sha256 in built
+            Part(name=each.name, version=each.version, sha256=sha256, size=path.stat().st_size, built_here=True)
+            for each, path, sha256 in built
         ),
         files={sha256: path for _, path, sha256 in built},
     )
 
 
 def _make(
-    recipes: list[Recipe], local: Local, supplier: Supplier, shop: Workshop, options: BuildOptions
+    recipes: list[Recipe], local: Local, supplier: Callable[[], Supplier], shop: Workshop, options: BuildOptions
 ) -> Mapping[str, Layer]:
+    if not recipes:
+        return {}
     from shipwheel.layers.make import Hands, make_layers
 
-    find = supplier.interpreter if options.bytecode else None
+    bringing = supplier()
+    find = bringing.interpreter if options.bytecode else None
     hands = Hands(jobs=shop.jobs, store=shop.store, find_interpreter=find, progress=shop.progress)
-    return make_layers(recipes, {**supplier.fetched(recipes), **local.files}, hands)
+    return make_layers(recipes, {**bringing.fetched(recipes), **local.files}, hands)

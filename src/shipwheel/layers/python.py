@@ -30,6 +30,8 @@ class Part:
     name: str
     version: str
     sha256: str
+    built_here: bool = False
+    """From source: the project's own, or unlikely to be the same bytes on another machine; no layer of it is shared."""
 
 
 def group(parts: Iterable[Part]) -> tuple[tuple[Part, ...], ...]:
@@ -61,6 +63,7 @@ class PythonLayers:
             created_by=f"virtual environment of Python {self.python}",
             inputs=("venv", self.python, self.interpreter),
             files=(),
+            shared=True,
             entries=lambda *_: venv_tree(self.python, self.interpreter),
         )
         for wheels in group(parts):
@@ -76,6 +79,7 @@ class PythonLayers:
             created_by=", ".join(f"{part.name} {part.version}" for part in wheels),
             inputs=("wheels", self.python, bytecode.key(self.identity), *shas),
             files=shas,
+            shared=not any(part.built_here for part in wheels),
             entries=entries,
         )
 

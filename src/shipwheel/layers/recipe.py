@@ -21,6 +21,7 @@ class Recipe:
 
     `created_by` says in a few words what it holds, `inputs` is everything that decides its bytes beside format and compressor,
     `files` the sha256 (hex) of what must be fetched to make it, `entries` makes it.
+    `shared` layers hold nothing of the project's own, so that everyone who may read the layer index may have them.
     """
 
     created_by: str
@@ -28,6 +29,7 @@ class Recipe:
     files: tuple[str, ...]
     entries: Callable[[Files, Compiler | None], Iterable[Entry]]
     form: Form = MULTI_MEMBER
+    shared: bool = False
 
     @property
     def key(self) -> str:

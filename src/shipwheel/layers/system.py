@@ -32,6 +32,7 @@ def base_recipes(debs: Iterable[Deb], python: str, identity: str) -> Iterator[Re
         created_by=f"Debian {SUITES[python]} with Python {python}",
         inputs=("base", FORMAT, python, bytecode.key(identity), *_hashes(base)),
         files=_hashes(base),
+        shared=True,
         entries=lambda files, compiler: _base_entries(base, python, files, compiler),
     )
     if system:
@@ -39,6 +40,7 @@ def base_recipes(debs: Iterable[Deb], python: str, identity: str) -> Iterator[Re
             created_by=f"system packages: {', '.join(deb.name for deb in system)}",
             inputs=("system", FORMAT, python, *_hashes(base), "", *_hashes(system)),
             files=_hashes((*base, *system)),
+            shared=True,
             entries=lambda files, _: _system_entries(system, base, python, files),
         )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -43,11 +43,11 @@ class Keys:
     password: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LayerIndex:
     """The layers in repository `origin` (HOST[:PORT]/PATH); `connect` opens it, `warn` tells people what went wrong.
 
-    An index is a help, never a need: where it fails, `warn` is called once and the build goes on without.
+    An index is a help, never a need: where it fails, `warn` is called once and everything goes on without.
     """
 
     origin: str
@@ -55,6 +55,7 @@ class LayerIndex:
     warn: Callable[[str], object]
     keys: Keys = Keys()
     publishes: bool = True
+    reachable: bool = field(default=True, init=False)
 
     def find(self, keys: Iterable[str]) -> dict[str, Layer]:
         """The layers of these keys that are there, all asked for at once; an entry that is not as it should be is not there.
@@ -62,7 +63,8 @@ class LayerIndex:
         Raises:
             UsageError: the trusted key cannot be read.
         """
-        if not (keys := tuple(keys)):
+        keys = tuple(keys)
+        if not keys or not self.reachable:
             return {}
         trusted, found = self._trusted(), {}
         try:
@@ -75,6 +77,7 @@ class LayerIndex:
                 except ShipwheelError as error:
                     self.warn(f"entry {self.origin}:{key} of the layer index is not used: {error}")
         except NetworkError as error:
+            self.reachable = False
             self.warn(f"the layer index is not used: {error}")
         return found
 
@@ -86,7 +89,8 @@ class LayerIndex:
         Raises:
             UsageError: the signing key cannot be read, or is not the one that entries must be signed with.
         """
-        if not self.publishes or not layers or (self.keys.trusted and not self.keys.signing):
+        unsigned = self.keys.trusted and not self.keys.signing
+        if not layers or unsigned or not (self.publishes and self.reachable):
             return {}
         taken = {}
         try:
@@ -96,6 +100,7 @@ class LayerIndex:
                 blob = layers[key].blob
                 taken[key] = replace(layers[key], blob=replace(blob, origins=(self.origin, *blob.origins)))
         except NetworkError as error:
+            self.publishes = False
             self.warn(f"layers are not published to the layer index: {error}")
         return taken
 
