@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,18 @@ http:
   addr: 127.0.0.1:{port}
 log:
   level: error
+"""
+
+
+CONTAINERD_CONF = """\
+version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.nri.v1.nri"]
+[grpc]
+  address = "{folder}/containerd.sock"
+[ttrpc]
+  address = "{folder}/containerd.sock.ttrpc"
 """
 
 
@@ -150,16 +163,29 @@ def start_podman(folder: Path) -> PrivateEngine:
     return engine
 
 
-def start_registry(folder: Path) -> tuple[PrivateEngine, str]:
-    """docker-registry on a free loopback port; returns it and its HOST:PORT."""
+def start_registry(folder: Path, *, users: str = "") -> tuple[PrivateEngine, str]:
+    """docker-registry on a free loopback port; returns it and its HOST:PORT. `users` is the text of an htpasswd file."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = folder / "config.yml"
     config.write_text(REGISTRY_CONF.format(folder=folder, port=port))
+    if users:
+        (folder / "htpasswd").write_text(users)
+        config.write_text(f"{config.read_text()}auth:\n  htpasswd:\n    realm: tests\n    path: {folder}/htpasswd\n")
     process = _spawn(folder / "registry.log", "docker-registry", "serve", str(config))
     engine = PrivateEngine(environment={}, process=process, log=folder / "registry.log", folder=folder)
     _until(lambda: _http_ok(f"http://127.0.0.1:{port}/v2/"), engine)
     return engine, f"127.0.0.1:{port}"
+
+
+def start_containerd(folder: Path) -> PrivateEngine:
+    """A containerd of our own, without Kubernetes' part; `ctr` finds it by CONTAINERD_ADDRESS."""
+    config, socket_path, log = folder / "config.toml", folder / "containerd.sock", folder / "containerd.log"
+    config.write_text(CONTAINERD_CONF.format(folder=folder))
+    process = _spawn(log, "containerd", "--config", str(config))
+    engine = PrivateEngine(environment={"CONTAINERD_ADDRESS": str(socket_path)}, process=process, log=log, folder=folder)
+    _until(lambda: "serving..." in log.read_text() and socket_path.exists(), engine)
+    return engine
 
 
 @pytest.fixture(scope="session")
@@ -266,5 +292,7 @@ def _http_ok(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        return error.code == 401  # it is up, and wants a login
     except OSError:
         return False

@@ -33,6 +33,8 @@ VERBS = {
     "push": "Give an image to a registry.",
     "pull": "Bring an image from a registry into the store.",
     "copy": "Copy an image from one place to another.",
+    "login": "Log in to a registry.",
+    "logout": "Forget the login for a registry.",
     "df": "Show what the local store takes.",
     "prune": "Remove what nothing in the store needs.",
 }

@@ -49,6 +49,14 @@ class Registries:
         """The repository of a reference; nothing is sent yet."""
         raise NotImplementedError
 
+    def check(self, registry: str) -> None:
+        """Ask a registry whether it takes the login that is known for it (GET /v2/, with its token).
+
+        Raises:
+            NetworkError: it does not (status 401), or cannot be asked.
+        """
+        raise NotImplementedError
+
     def __enter__(self) -> Registries:
         return self
 

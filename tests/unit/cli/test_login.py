@@ -1,0 +1,88 @@
+"""Words of login and logout, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.credentials import add_helper, entry, write_file
+from support.ship import Ship
+
+
+@pytest.fixture
+def ship(tmp_path: Path) -> Ship:
+    return Ship.at(tmp_path).inside_this_process()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """The file that docker keeps logins in."""
+    return tmp_path / "user" / ".docker" / "config.json"
+
+
+@pytest.mark.parametrize("words", [("-p", "hunter2"), ("-phunter2",), ("--password", "hunter2"), ("--password=hunter2",)])
+def test_a_password_is_no_argument_and_the_hint_says_what_to_do(ship: Ship, words: tuple[str, ...]) -> None:
+    said = ship.fails(2, "login", "ghcr.io", "-u", "ann", *words)
+    assert "a password is no argument" in said.error
+    assert "--password-stdin" in said.hint
+    assert "hunter2" not in said.err
+
+
+def test_help_does_not_offer_passwords_as_arguments(ship: Ship) -> None:
+    assert "--password " not in ship("login", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "error", "hint"),
+    [
+        (("ghcr.io", "-u", "ann"), "", "there is no terminal", "--password-stdin ghcr.io"),
+        (("ghcr.io", "--password-stdin"), "1", "--password-stdin needs --user", "-u"),
+        (("ghcr.io", "-u", "ann", "--password-stdin"), "\n", "the password is empty", "is the variable"),
+        (("ghcr.io", "-u", "ann:1", "--password-stdin"), "1", "'ann:1' is not a user's name", "--password-stdin"),
+        (("ghcr.io/team", "-u", "ann", "--password-stdin"), "1", "'ghcr.io/team' is not a registry", "ghcr.io"),
+    ],
+)
+def test_words_that_mean_nothing(ship: Ship, words: tuple[str, ...], text: str, error: str, hint: str) -> None:
+    command = [*ship.program, "login", *words]
+    done = subprocess.run(command, input=text, env=dict(ship.env), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert f"error: {error}" in done.stderr
+    assert hint in done.stderr
+
+
+def test_logout_forgets_docker_hub_where_no_registry_is_given(ship: Ship, kept: Path) -> None:
+    write_file(kept, {"auths": {"https://index.docker.io/v1/": entry("ann", "1"), "ghcr.io": entry("ann", "2")}})
+    assert ship("logout").err == "logged out of docker.io\n"
+    assert json.loads(kept.read_text()) == {"auths": {"ghcr.io": entry("ann", "2")}}
+
+
+def test_logout_of_all(ship: Ship, kept: Path) -> None:
+    write_file(kept, {"auths": {"docker.io/team": entry("ann", "1"), "ghcr.io": entry("ann", "2")}, "proxies": {}})
+    assert ship("logout", "--all").err == "logged out of docker.io/team\nlogged out of ghcr.io\n"
+    assert json.loads(kept.read_text()) == {"auths": {}, "proxies": {}}
+
+
+def test_logout_names_a_login_that_is_left_elsewhere(ship: Ship, kept: Path, tmp_path: Path) -> None:
+    write_file(kept, {"auths": {"ghcr.io": entry("ann", "1")}})
+    other = write_file(tmp_path / "user" / ".config" / "containers" / "auth.json", {"auths": {"ghcr.io": entry("ann", "2")}})
+    assert ship("logout", "ghcr.io").err == f"logged out of ghcr.io\nwarning: another login for it is left: {other}\n"
+
+
+def test_logout_where_nothing_is_leaves_no_file(ship: Ship, kept: Path) -> None:
+    assert ship("logout", "ghcr.io").err == "there was no login for ghcr.io\n"
+    assert ship("logout", "--all").err == "there was no login\n"
+    assert not kept.exists()
+
+
+def test_logout_of_one_and_all_exclude_each_other(ship: Ship) -> None:
+    assert "exclude each other" in ship.fails(2, "logout", "ghcr.io", "--all").error
+
+
+def test_a_helper_that_fails_is_told_by_name(ship: Ship, kept: Path, tmp_path: Path) -> None:
+    add_helper(tmp_path / "bin", "bad", "echo broken; exit 1")
+    write_file(kept, {"credsStore": "bad"})
+    said = ship.having(PATH=str(tmp_path / "bin")).fails(2, "logout", "ghcr.io")
+    assert "docker-credential-bad" in said.error
