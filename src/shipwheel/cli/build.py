@@ -12,6 +12,7 @@ import click
 
 from shipwheel.build import BuildOptions
 from shipwheel.cli.context import Context, emit, human, table
+from shipwheel.cli.layer_index import ALL, FEW, index_use
 from shipwheel.cli.making import Made, Request, make_image
 from shipwheel.cli.places import FORMS, open_target
 from shipwheel.errors import UsageError
@@ -28,10 +29,20 @@ from shipwheel.oci.layer import SINGLE_MEMBER, Form
 @click.option("--to", "places", multiple=True, metavar="PLACE", help=f"Also give the image to {FORMS}.")
 @click.option("--no-bytecode", is_flag=True, help="No compiled modules: a faster build, a slower start.")
 @click.option("--single-member", is_flag=True, help="One gzip member a layer, for readers that take only one.")
-@click.option(
-    "--estargz", is_flag=True, help="Layers that nodes with stargz-snapshotter can start from at once (eStargz)."
-)
+@click.option("--estargz", is_flag=True, help="Layers that nodes with stargz-snapshotter can start from at once (eStargz).")
 @click.option("--no-verify", is_flag=True, help="Name the image even if its model would never be ready.")
+@click.option("--no-layer-index", is_flag=True, help="Make every layer here; publish none.")
+@click.option(
+    "--verify-index",
+    is_flag=False,
+    flag_value=FEW,
+    default="",
+    metavar="[N]",
+    help=f"Make N layers of the layer index again, and compare. Default: {FEW}; {ALL}.",
+)
+@click.option(
+    "--sign-key", default="", metavar="FILE", help="Private key that signs published layers. Default: SHIPWHEEL_SIGN_KEY."
+)
 @click.option(
     "--jobs", type=click.IntRange(0, 64), default=0, metavar="N", help="Layers made at a time. Default: processors and one."
 )
@@ -47,6 +58,7 @@ def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags
         options=BuildOptions(bytecode=not flags["no_bytecode"], form=_form(flags["single_member"], flags["estargz"])),
         jobs=flags["jobs"],
         verify=not flags["no_verify"],
+        index=index_use(flags["no_layer_index"], flags["verify_index"], flags["sign_key"]),
     )
     with ExitStack() as stack:  # first: a place that is none should not cost a build
         targets = [stack.enter_context(open_target(place, context)) for place in places]
@@ -63,9 +75,7 @@ def command(context: Context, /, places: tuple[str, ...], as_json: bool, **flags
 def _form(single_member: bool, estargz: bool) -> Form | None:
     """What the flags ask for; None: as the project says."""
     if single_member and estargz:
-        raise UsageError(
-            "--single-member and --estargz exclude each other", hint="eStargz has many members: give one of them"
-        )
+        raise UsageError("--single-member and --estargz exclude each other", hint="eStargz has many members: give one of them")
     return SINGLE_MEMBER if single_member else ESTARGZ if estargz else None
 
 
@@ -73,6 +83,7 @@ def describe(made: Made) -> dict[str, Any]:
     """`--json`: layers lowest first, sizes in bytes."""
     images = _images(made)
     reused = frozenset(digest for built in made.builds for digest in built.reused)
+    shared = frozenset(digest for built in made.builds for digest in built.shared)
     layers = [
         {
             "platform": str(image.platform),
@@ -82,6 +93,7 @@ def describe(made: Made) -> dict[str, Any]:
             "unpacked": layer.unpacked,
             "created_by": layer.created_by,
             "reused": str(layer.blob.digest) in reused,
+            "shared": str(layer.blob.digest) in shared,
         }
         for image in images
         for layer in image.layers
@@ -110,7 +122,7 @@ def _text(made: Made, places: tuple[str, ...]) -> str:
             _short(layer["created_by"]),
             human(layer["size"]),
             human(layer["unpacked"]),
-            "reused" if layer["reused"] else "new",
+            "reused" if layer["reused"] else "shared" if layer["shared"] else "new",
         )
         for layer in value["layers"]
     ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shipwheel.build import DEFAULT, BuildOptions, BuildResult, build
 from shipwheel.cli.context import Context, folder
+from shipwheel.cli.layer_index import AS_SET, IndexUse, open_layer_index
 from shipwheel.cli.workshop import open_workshop, this_machine, wanted_platforms
 from shipwheel.errors import UsageError
 from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
@@ -34,6 +35,7 @@ class Request:
     options: BuildOptions = DEFAULT
     jobs: int = 0
     verify: bool = True
+    index: IndexUse = AS_SET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ def make_image(context: Context, request: Request) -> Made:
     lock = _lock(context, project, platforms)
     annotations = _annotations(project)
     plans = [Plan(project=project, platform=platform, annotations=annotations) for platform in platforms]
-    with open_workshop(context, project, request.jobs) as shop:
+    with open_workshop(context, project, request.jobs) as opened:
+        shop = replace(opened, index=open_layer_index(context, project, request.index), verify_index=request.index.verify)
         builds = tuple(build(plan, lock, shop, request.options) for plan in plans)
     images = [each.image for each in builds]
     verdicts = tuple(_verdicts(context, project, name, images)) if request.verify else ()

@@ -1,0 +1,112 @@
+"""From flags, settings and environment to the shared layer index of a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipwheel.cli.context import Context
+from shipwheel.errors import UsageError
+from shipwheel.project import Project
+
+if TYPE_CHECKING:
+    from shipwheel.registry.layer_index import LayerIndex
+
+FEW = "3"
+"""Layers that `--verify-index` makes again without a number: some seconds, and over many builds every layer comes up."""
+
+ALL = "all"
+
+PUBLISH = "SHIPWHEEL_LAYER_INDEX_PUBLISH"
+
+PULL_REQUEST: Mapping[str, tuple[str, ...]] = {
+    "GITHUB_EVENT_NAME": ("pull_request", "pull_request_target"),
+    "CI_MERGE_REQUEST_IID": (),
+    "CI_EXTERNAL_PULL_REQUEST_IID": (),
+    "CI_PIPELINE_EVENT": ("pull_request",),
+    "CI_COMMIT_PULL_REQUEST": (),
+    "SYSTEM_PULLREQUEST_PULLREQUESTID": (),
+    "BITBUCKET_PR_ID": (),
+    "CHANGE_ID": (),
+    "CIRCLE_PULL_REQUEST": (),
+    "BUILDKITE_PULL_REQUEST": (),
+    "TRAVIS_PULL_REQUEST": (),
+    "DRONE_PULL_REQUEST": (),
+    "CIRRUS_PR": (),
+}
+"""Variables that CI sets on pull requests, with the values that say so (none given: any but empty and false).
+
+GitHub, which Gitea and Forgejo follow; GitLab, twice; Woodpecker, of now and before; Azure, Bitbucket, Jenkins, CircleCI,
+Buildkite, Travis, Drone, Cirrus.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexUse:
+    """What the command line says of the index: leave it alone, make so many of its layers again, sign with this key."""
+
+    off: bool = False
+    verify: int = 0
+    sign_key: str = ""
+
+
+AS_SET = IndexUse()
+"""As the project's settings have it."""
+
+
+def index_use(off: bool, verify: str, sign_key: str) -> IndexUse:
+    """The values of the flags.
+
+    Raises:
+        UsageError: `--verify-index` of something that is no number of layers.
+    """
+    if verify and verify != ALL and not (verify.isascii() and verify.isdigit()):
+        raise UsageError(
+            f"--verify-index takes a number or '{ALL}', not '{verify}'",
+            hint="a folder comes before it: build DIR --verify-index",
+        )
+    return IndexUse(off=off, verify=2**31 if verify == ALL else int(verify or 0), sign_key=sign_key)
+
+
+def open_layer_index(context: Context, project: Project, use: IndexUse) -> LayerIndex | None:
+    """The index that the settings name; nothing is asked of it yet."""
+    settings = project.settings
+    if use.off or not settings.layer_index:
+        return None
+    from shipwheel.oci.reference import Reference
+    from shipwheel.registry.layer_index import Keys, LayerIndex
+
+    reference = Reference.parse(settings.layer_index).full
+    signing = use.sign_key or context.env.get("SHIPWHEEL_SIGN_KEY", "")
+    keys = Keys(
+        trusted=project.root / settings.layer_index_key if settings.layer_index_key else None,
+        signing=Path(signing) if signing else None,
+        password=context.env.get("SHIPWHEEL_SIGN_PASSWORD") or context.env.get("COSIGN_PASSWORD", ""),
+    )
+    return LayerIndex(
+        origin=reference.origin,
+        connect=lambda: context.registries().repository(reference),
+        warn=lambda text: context.say(f"warning: {text}", style="yellow"),
+        keys=keys,
+        publishes=settings.layer_index_publish and may_publish(context.env),
+    )
+
+
+def may_publish(env: Mapping[str, str]) -> bool:
+    """As the variable of our own says, else: unless this is a pull request, whose code nobody has seen yet.
+
+    Raises:
+        UsageError: the variable is neither 0 nor 1.
+    """
+    asked = env.get(PUBLISH, "")
+    if asked not in ("", "0", "1"):
+        raise UsageError(f"{PUBLISH} is '{asked}'", hint="0: never publish layers; 1: publish, on pull requests too")
+    return asked == "1" if asked else not is_pull_request(env)
+
+
+def is_pull_request(env: Mapping[str, str]) -> bool:
+    """Whether CI says that it builds a pull request."""
+    said = {name: env.get(name, "").lower() for name in PULL_REQUEST}
+    return any(said[name] in values if values else said[name] not in ("", "false") for name, values in PULL_REQUEST.items())
