@@ -40,7 +40,7 @@ class Supplier:
         builder = Builder(
             root=plan.project.root,
             cache=self.reach.cache,
-            target=target_for(plan.project, self.platform),
+            target=target_for(self.lock.python, self.platform, self.lock.of(self.platform).base),
             host=self.reach.host,
             env={**self.reach.env, **self.reach.indexes.environment()},
         )

@@ -28,6 +28,11 @@ _PACKAGES = MappingProxyType(
 
 _SHELL = ("coreutils", "dash")
 
+DEBIAN_IMAGE = """apt base-files base-passwd bash bsdutils coreutils dash debconf debianutils diffutils dpkg findutils grep
+gzip hostname init-system-helpers libc-bin libc6 libgcc-s1 libstdc++6 login login.defs mawk mount ncurses-base ncurses-bin
+passwd perl-base sed sqv sysvinit-utils tar tzdata util-linux"""
+"""What Debian's smallest images are made of (priority required, and apt), with what they depend on; of any release."""
+
 
 def base_packages(python: str, *, shell: bool = False) -> tuple[str, ...]:
     """Names of the packages of the base for Python `3.11` or `3.13`; `shell` adds dash and coreutils.

@@ -24,6 +24,8 @@ def fingerprint(project: Project) -> str:
         sorted(settings.system_packages),
         settings.shell,
     ]
+    if settings.base_python:
+        value.append(["base-python", settings.base_python])
     if project.served:
         from shipwheel.resolve.model import delivery_extras
 

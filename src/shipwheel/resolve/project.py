@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shipwheel.errors import ProjectError
 from shipwheel.http import Client
-from shipwheel.lock import Built, Deb, Lock, PlatformLock, Wheel
+from shipwheel.lock import BaseImage, Built, Deb, Lock, PlatformLock, Wheel
 from shipwheel.oci.blob import Platform
+from shipwheel.oci.reference import Reference
 from shipwheel.project import Project, Served
-from shipwheel.resolve.base import SUITES, base_packages, interpreter_packages
+from shipwheel.project.rules import COMPOSED
+from shipwheel.resolve.base import DEBIAN_IMAGE, SUITES, base_packages, interpreter_packages
+from shipwheel.resolve.base_image import lock_base
 from shipwheel.resolve.debian import DebianArchives, DebIndex, IndexSource, load_index, resolve_debs
 from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.resolve.indexes import Indexes
+from shipwheel.resolve.inside import ASSUMED_GLIBC, GLIBC, minor
 from shipwheel.resolve.model import lock_model, runtime_extras
 from shipwheel.resolve.target import Target
 from shipwheel.resolve.wheels import STAY, Upgrade, WheelRequest, resolve_wheels
 
-GLIBC = {"bookworm": 36, "trixie": 41}
-"""glibc 2.N of each release: which manylinux wheels run on it (PEP 600)."""
+if TYPE_CHECKING:
+    from shipwheel.registry.repository import Repository
 
 LIBRARIES = {"lightgbm": ("libgomp1",)}
 """System libraries that a wheel of a library which the runtime serves needs and does not bring (lightgbm: OpenMP)."""
@@ -30,9 +35,16 @@ BUILDERS = ("amd64", "arm64")
 """Debian architectures of machines that build images; each has its own interpreter in the lock, to compile bytecode with."""
 
 
+def _unreached(reference: Reference) -> Repository:
+    raise ProjectError(f"{reference} is in a registry, which is not reached from here")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """Where versions and files come from, and this machine; `cache` keeps what indexes said, `env` is for uv."""
+    """Where versions and files come from, and this machine; `cache` keeps what indexes said, `env` is for uv.
+
+    `repository` connects to the repository of a reference.
+    """
 
     client: Client
     archives: DebianArchives
@@ -40,6 +52,7 @@ class Reach:
     cache: Path
     host: Platform
     env: Mapping[str, str] = field(repr=False)
+    repository: Callable[[Reference], Repository] = field(default=_unreached, repr=False)
 
 
 def lock_project(
@@ -48,36 +61,100 @@ def lock_project(
     """Choose exact files for every platform; what `previous` has stays where it fits and `upgrade` does not move it.
 
     Raises:
-        ProjectError: a base that cannot be composed, or a model that cannot be pinned.
+        ProjectError: a base that nothing can be built on, or a model that cannot be pinned.
         ResolveError: no versions, wheels or packages that fit, or an index that cannot be trusted.
         NetworkError: an index that cannot be reached.
     """
-    suite = _suite(project)
-    architectures = sorted({platform.architecture for platform in platforms} | set(BUILDERS))
-    source = IndexSource(archives=reach.archives, fetcher=reach.client, cache=reach.cache / "debian")
+    stated, kept = fingerprint(project), {each.platform: each for each in previous.platforms} if previous else {}
+    bases = _bases(project, platforms, reach, {} if upgrade.all else kept)
+    project = replace(project, python=_python(project, bases))
     with ThreadPoolExecutor() as pool:
-        loading = {name: pool.submit(load_index, source, suite, name) for name in architectures}
-        kept = {each.platform: each for each in previous.platforms} if previous else {}
+        debian = _Debian(IndexSource(archives=reach.archives, fetcher=reach.client, cache=reach.cache / "debian"), pool)
+        debian.expect(project.python, () if bases else platforms)
         model = lock_model(project, reach.client)
         wish = _wish(project, model.served if model else None, upgrade)
         wish = replace(wish, retrained=not previous or (model is not None and set(model.files) != set(previous.model)))
-        choosing = [pool.submit(_wheels, project, each, reach, kept.get(each), wish) for each in platforms]
-        indexes = {name: future.result() for name, future in loading.items()}
-        wheels = [future.result() for future in choosing]
-    locked = [
-        PlatformLock(platform=platform, debs=_debs(project, indexes[platform.architecture], chosen), wheels=chosen, built=built)
-        for platform, (chosen, built) in zip(platforms, wheels, strict=True)
-    ]
-    interpreter = interpreter_packages(project.python)
+        started = [_Platform(platform=each, base=bases.get(each), previous=kept.get(each)) for each in platforms]
+        choosing = [pool.submit(_wheels, project, each, reach, wish) for each in started]
+        locked = [
+            PlatformLock(
+                platform=each.platform, base=each.base, debs=_debs(project, each, wheels, debian), wheels=wheels, built=built
+            )
+            for each, (wheels, built) in ((each, future.result()) for each, future in zip(started, choosing, strict=True))
+        ]
+        interpreters = debian.interpreters(project.python)
     return Lock(
-        fingerprint=fingerprint(project),
+        fingerprint=stated,
         python=project.python,
-        suite=suite,
-        dates=indexes[platforms[0].architecture].dates,
+        suite="" if bases else SUITES[project.python],
+        dates=debian.dates(),
         platforms=tuple(sorted(locked, key=lambda each: each.platform)),
-        interpreters={name: resolve_debs(indexes[name], interpreter, follow=False) for name in BUILDERS},
+        interpreters=interpreters,
         model=model.files if model else (),
     )
+
+
+def _bases(
+    project: Project, platforms: Sequence[Platform], reach: Reach, kept: Mapping[Platform, PlatformLock]
+) -> dict[Platform, BaseImage]:
+    """The images of a registry that the platforms lie on; none where the base is composed."""
+    if project.settings.base == COMPOSED:
+        return {}
+    pinned = {platform: locked.base for platform, locked in kept.items()}
+    bases = {each: lock_base(project, each, reach.repository, pinned.get(each)) for each in platforms}
+    strange = [base for base in bases.values() if base.distribution not in SUITES.values()]
+    if project.settings.system_packages and strange:
+        raise ProjectError(
+            f"system-packages are Debian's; {project.settings.base} does not show that it is {' or '.join(SUITES.values())}",
+            hint="take a base that has them, or the debian base",
+        )
+    return bases
+
+
+def _python(project: Project, bases: Mapping[Platform, BaseImage]) -> str:
+    """The minor version that all platforms have."""
+    found = {minor(base.python) for base in bases.values()} or {project.python}
+    if len(found) > 1:
+        problem = f"{project.settings.base} has another Python on each platform: {', '.join(sorted(found))}"
+        raise ProjectError(problem, hint="choose a tag that names the version")
+    return found.pop()
+
+
+class _Debian:
+    """Debian's indexes, loaded in threads and once each."""
+
+    def __init__(self, source: IndexSource, pool: ThreadPoolExecutor) -> None:
+        self._source, self._pool = source, pool
+        self._loading: dict[tuple[str, str], Future[DebIndex]] = {}
+
+    def expect(self, python: str, platforms: Sequence[Platform]) -> None:
+        """Start with those of the interpreter, and of bases to be composed."""
+        if suite := SUITES.get(python):
+            for architecture in sorted({*BUILDERS, *(platform.architecture for platform in platforms)}):
+                self._start(suite, architecture)
+
+    def index(self, suite: str, architecture: str) -> DebIndex:
+        """What a suite offers for an architecture."""
+        return self._start(suite, architecture).result()
+
+    def _start(self, suite: str, architecture: str) -> Future[DebIndex]:
+        wanted = (suite, architecture)
+        if wanted not in self._loading:
+            self._loading[wanted] = self._pool.submit(load_index, self._source, suite, architecture)
+        return self._loading[wanted]
+
+    def interpreters(self, python: str) -> dict[str, tuple[Deb, ...]]:
+        """By architecture of the machine that builds; none where Debian has no such Python."""
+        suite, names = SUITES.get(python), interpreter_packages(python)
+        return {name: resolve_debs(self.index(suite, name), names, follow=False) for name in BUILDERS} if suite else {}
+
+    def dates(self) -> dict[str, str]:
+        """The newest of each archive: at that date the snapshot archive has what any of these indexes names."""
+        dates: dict[str, str] = {}
+        for future in self._loading.values():
+            for archive, date in future.result().dates.items():
+                dates[archive] = max(date, dates.get(archive, ""))
+        return dates
 
 
 def lock_wheels(project: Project, platform: Platform, reach: Reach) -> Lock:
@@ -87,9 +164,23 @@ def lock_wheels(project: Project, platform: Platform, reach: Reach) -> Lock:
         ResolveError: no versions or wheels that fit, or an index that cannot be trusted.
         NetworkError: an index that cannot be reached.
     """
-    wheels, built = _wheels(project, platform, reach, None, _wish(project, project.served, STAY))
+    if not project.python:
+        raise ProjectError(
+            f"only {project.settings.base} knows which Python the project has", hint="run 'shipwheel lock', or set 'python'"
+        )
+    wheels, built = _wheels(project, _Platform(platform=platform), reach, _wish(project, project.served, STAY))
     locked = PlatformLock(platform=platform, wheels=wheels, built=built)
-    return Lock(fingerprint=fingerprint(project), python=project.python, suite=_suite(project), platforms=(locked,))
+    suite = SUITES.get(project.python, "")
+    return Lock(fingerprint=fingerprint(project), python=project.python, suite=suite, platforms=(locked,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Platform:
+    """A platform to lock, what it lies on, and what it was locked to before."""
+
+    platform: Platform
+    base: BaseImage | None = None
+    previous: PlatformLock | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,31 +199,21 @@ def _wish(project: Project, served: Served | None, upgrade: Upgrade) -> _Wish:
     return _Wish(upgrade=upgrade, extras=runtime_extras(project, served), trained=served.trained.packages)
 
 
-def target_for(project: Project, platform: Platform) -> Target:
-    """The interpreter and the system that wheels must fit."""
-    return Target(python=project.python, platform=platform, glibc=GLIBC[_suite(project)])
+def target_for(python: str, platform: Platform, base: BaseImage | None) -> Target:
+    """The interpreter and the system that wheels must fit; without `base` those of the composed one."""
+    glibc = base.glibc if base else GLIBC.get(SUITES.get(python, ""), ASSUMED_GLIBC)
+    return Target(python=python, platform=platform, glibc=glibc)
 
 
-def _suite(project: Project) -> str:
-    if project.settings.base != "debian":
-        raise ProjectError(
-            f"base '{project.settings.base}' is an image of a registry, which this version cannot build on",
-            hint='leave base out, or set base = "debian"',
-        )
-    return SUITES[project.python]
-
-
-def _wheels(
-    project: Project, platform: Platform, reach: Reach, previous: PlatformLock | None, wish: _Wish
-) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
+def _wheels(project: Project, wanted: _Platform, reach: Reach, wish: _Wish) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
     request = WheelRequest(
         root=project.root,
         requirements=project.requirements,
-        target=target_for(project, platform),
+        target=target_for(project.python, wanted.platform, wanted.base),
         host=reach.host,
         indexes=reach.indexes,
         env=reach.env,
-        previous=previous,
+        previous=wanted.previous,
         upgrade=wish.upgrade,
         extras=wish.extras,
         trained=wish.trained,
@@ -146,7 +227,15 @@ def _wheels(
     return wheels, built
 
 
-def _debs(project: Project, index: DebIndex, wheels: Sequence[Wheel]) -> tuple[Deb, ...]:
-    base = base_packages(project.python, shell=project.settings.shell)
-    needed = [name for wheel in wheels for name in LIBRARIES.get(wheel.name, ())]
-    return resolve_debs(index, (*base, *needed, *project.settings.system_packages))
+def _debs(project: Project, wanted: _Platform, wheels: Sequence[Wheel], debian: _Debian) -> tuple[Deb, ...]:
+    """The base's packages where it is composed, and what the project needs beside those."""
+    more = (*(name for wheel in wheels for name in LIBRARIES.get(wheel.name, ())), *project.settings.system_packages)
+    architecture = wanted.platform.architecture
+    if wanted.base is None:
+        base = base_packages(project.python, shell=project.settings.shell)
+        return resolve_debs(debian.index(SUITES[project.python], architecture), (*base, *more))
+    if not more or wanted.base.distribution not in SUITES.values():
+        return ()
+    index = debian.index(wanted.base.distribution, architecture)
+    present = resolve_debs(index, (name for name in DEBIAN_IMAGE.split() if index.best(name)), skip={})
+    return resolve_debs(index, more, present=present)
