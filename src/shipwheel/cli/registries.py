@@ -106,7 +106,7 @@ def _checked(name: str, host: str, text: str) -> str:
 
 def _shown(text: str) -> str:
     """Without the user and password that someone wrote before a host."""
-    return re.sub(r"[^=/\s]*@", "", text)
+    return text.rpartition("@")[2]
 
 
 def _homes(env: Mapping[str, str]) -> tuple[Path, Path]:

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from shipwheel.credentials import redact_text
 from shipwheel.errors import ConfigError
@@ -88,7 +87,7 @@ class Helper:
         program = shutil.which(self.program, path=self.path) if _NAME.fullmatch(self.name) else None
         if program is None:
             raise ConfigError(
-                f"{self.program}, which {Path(self.named_in)} names for logins, is not there",
+                f"{self.program}, which {self.named_in} names for logins, is not there",
                 hint="install it, or take its name out of credsStore or credHelpers in that file",
             )
         return program

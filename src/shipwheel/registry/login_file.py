@@ -90,10 +90,10 @@ class LoginFile:
         return sorted((key for key in self._section("auths") if scope(key) == name), key=lambda key: key != server(name))
 
     def own_helper(self, registry: str) -> tuple[str, str] | None:
-        """The name of the helper for just this registry, and how the registry is called there."""
+        """The name of the helper for just this registry, and how it is called there; an empty name: none, not even the common."""
         found = self._section("credHelpers")
         keys = sorted((key for key in found if scope(key) == registry), key=lambda key: key != server(registry))
-        return next(((str(found[key]), key) for key in keys if found[key]), None)
+        return next(((str(found[key] or ""), key) for key in keys), None)
 
     def common_helper(self, registry: str) -> tuple[str, str] | None:
         """The name of the helper for every other registry, and how this one is called there."""

@@ -127,7 +127,8 @@ class Logins:
                 yield login, Place(file=file.place, helper=helper.program)
 
     def _helper(self, file: LoginFile, named: tuple[str, str] | None) -> tuple[Helper, str] | None:
-        return (Helper(name=named[0], path=self.helpers, named_in=file.place), named[1]) if named else None
+        name, server = named or ("", "")
+        return (Helper(name=name, path=self.helpers, named_in=file.place), server) if name else None
 
     def _files(self) -> Iterator[LoginFile]:
         """Each is read when the ones before it have nothing."""

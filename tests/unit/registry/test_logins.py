@@ -176,6 +176,14 @@ def test_a_helper_is_asked_for_a_registry_as_its_file_spells_it(tmp_path: Path) 
     assert who(logins_of(tmp_path, {"credHelpers": {"docker.io": "pod"}}), "docker.io") == "ann:1"
 
 
+def test_an_empty_helper_takes_a_registry_from_the_common_one(tmp_path: Path) -> None:
+    content = {"auths": {"r.example": entry("ann", "1")}, "credHelpers": {"r.example": ""}, "credsStore": "absent"}
+    logins = logins_of(tmp_path, content)
+    assert who(logins, "r.example") == "ann:1"
+    assert logins.store("r.example", Login(user="bob", password="2")).helper == ""
+    assert who(logins, "r.example") == "bob:2"
+
+
 def test_a_helpers_identity_token(tmp_path: Path) -> None:
     remember(add_helper(tmp_path / "bin", "acr"), "r.example", "<token>", "refresh")
     assert logins_of(tmp_path, {"credsStore": "acr"}).find("r.example") == Login(user="", identity_token="refresh")
