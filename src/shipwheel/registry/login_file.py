@@ -90,7 +90,7 @@ class LoginFile:
         return sorted((key for key in self._section("auths") if scope(key) == name), key=lambda key: key != server(name))
 
     def own_helper(self, registry: str) -> tuple[str, str] | None:
-        """The name of the helper for just this registry, and how it is called there; an empty name: none, not even the common."""
+        """The name of the helper for just this registry, and how it is called there; empty: not even the common one."""
         found = self._section("credHelpers")
         keys = sorted((key for key in found if scope(key) == registry), key=lambda key: key != server(registry))
         return next(((str(found[key] or ""), key) for key in keys), None)
