@@ -22,7 +22,7 @@ PublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 KINDS = "an ECDSA P-256 or Ed25519 key in PEM, such as 'cosign generate-key-pair' or 'openssl genpkey' makes"
 
 _COSIGN = (b"ENCRYPTED SIGSTORE PRIVATE KEY", b"ENCRYPTED COSIGN PRIVATE KEY")
-_ALGORITHM = ec.ECDSA(hashes.SHA256())
+_ALGORITHM = ec.ECDSA(hashes.SHA256(), deterministic_signing=True)
 _MAX_SCRYPT = 1 << 20
 """scrypt's N that is computed at most: 1 GiB of memory; cosign writes 2**15 or 2**16."""
 
