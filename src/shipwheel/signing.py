@@ -68,7 +68,7 @@ def load_public_key(path: Path) -> PublicKey:
 
 
 def sign(key: PrivateKey, data: bytes) -> bytes:
-    """The signature: ASN.1 DER for ECDSA (another one each time), 64 bytes for Ed25519."""
+    """The signature: ASN.1 DER for ECDSA (the same each time), 64 bytes for Ed25519."""
     return key.sign(data) if isinstance(key, ed25519.Ed25519PrivateKey) else key.sign(data, _ALGORITHM)
 
 
