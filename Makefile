@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-.PHONY: setup demo test unit integration check bench bench-quick bench-serve equals-pip docs clean
+.PHONY: setup demo test unit integration check bench bench-quick bench-cold bench-serve equals-pip docs clean
 
 # The first Python of 3.11 or later that is here; uv could bring one, but a machine for ML has one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -40,6 +40,10 @@ bench: setup
 bench-quick: setup
 	tests/engines/install.sh
 	$(BIN)/python benchmarks/build.py --quick
+
+bench-cold: setup
+	tests/engines/install.sh
+	$(BIN)/python benchmarks/cold_runner.py
 
 bench-serve: setup
 	$(BIN)/python benchmarks/serve.py --json .work/bench-serve.json
