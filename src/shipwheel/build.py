@@ -5,19 +5,20 @@ Only what an unchanged project needs is imported at the top: such a build should
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipwheel.hashes import Hashes
+from shipwheel.layers.base_image import Below, open_base
 from shipwheel.layers.code import HashFile, project_recipes
 from shipwheel.layers.python import Part, PythonLayers
 from shipwheel.layers.recipe import Files, Recipe
 from shipwheel.layers.shared import Shared
-from shipwheel.layers.system import base_recipes
-from shipwheel.lock import Lock
+from shipwheel.layers.system import added_recipes, base_recipes
+from shipwheel.lock import BaseImage, Lock
 from shipwheel.oci.estargz import ESTARGZ
 from shipwheel.oci.image import Image, compose
 from shipwheel.oci.layer import MULTI_MEMBER, Form, Layer
@@ -75,25 +76,32 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
     Raises:
         ShipwheelError: what `errors` lists; the store stays valid, and the next build goes on where this one ended.
     """
+    below = _below(lock.of(plan.platform).base, shop)
+    plan = replace(plan, project=replace(plan.project, python=lock.python), below=below.runtime)
     supplier = partial(_supplier, plan, lock, shop)
     hash_file = Hashes(shop.home / "hashes").sha256
     check_model(plan.project, lock, hash_file)
     local = _built_here(plan, supplier(), hash_file) if lock.of(plan.platform).built else Local()
     recipes = list_recipes(plan, lock, local, hash_file, options)
     layers = {recipe.key: layer for recipe in recipes if (layer := shop.store.layer(recipe.key))}
-    reused = _digests(layers)
+    reused = _digests([*below.layers, *layers.values()])
     make = partial(_make, local=local, supplier=supplier, shop=shop, options=options)
     shared = Shared(store=shop.store, index=shop.index, sample=shop.verify_index)
     found = shared.take(recipes, layers, make)
     layers |= found
     layers |= make([recipe for recipe in recipes if recipe.key not in layers])
     shared.give(recipes, layers)
-    image = compose((layers[recipe.key] for recipe in recipes), plan.runtime, plan.platform, plan.annotations)
-    return BuildResult(image=image, reused=reused, shared=_digests(found))
+    stack = (*below.layers, *(layers[recipe.key] for recipe in recipes))
+    image = compose(stack, plan.runtime, plan.platform, {**plan.annotations, **below.annotations})
+    return BuildResult(image=image, reused=reused, shared=_digests(found.values()))
 
 
-def _digests(layers: Mapping[str, Layer]) -> frozenset[str]:
-    return frozenset(str(layer.blob.digest) for layer in layers.values())
+def _below(base: BaseImage | None, shop: Workshop) -> Below:
+    return open_base(base, shop.store, lambda reference: shop.reach().repository(reference)) if base else Below()
+
+
+def _digests(layers: Iterable[Layer]) -> frozenset[str]:
+    return frozenset(str(layer.blob.digest) for layer in layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +119,11 @@ def list_recipes(
     locked = lock.of(plan.platform)
     interpreters = [debs for _, debs in sorted(lock.interpreters.items())]
     identity = interpreter_identity(interpreters[0]) if options.bytecode and interpreters else ""
-    python = PythonLayers(python=lock.python, interpreter=f"/usr/bin/python{lock.python}", identity=identity)
+    interpreter = locked.base.interpreter if locked.base else f"/usr/bin/python{lock.python}"
+    python = PythonLayers(python=lock.python, interpreter=interpreter, identity=identity)
     parts = (Part(name=each.name, version=each.version, sha256=each.sha256, size=each.size) for each in locked.wheels)
     recipes = (
-        *base_recipes(locked.debs, lock.python, identity),
+        *(added_recipes(locked.debs) if locked.base else base_recipes(locked.debs, lock.python, identity)),
         *python.recipes((*parts, *local.parts)),
         *project_recipes(plan, identity, hash_file, lock.model),
     )
@@ -148,6 +157,7 @@ def _make(
     from shipwheel.layers.make import Hands, make_layers
 
     bringing = supplier()
-    find = bringing.interpreter if options.bytecode else None
+    foreign = not bringing.lock.interpreters and not bringing.lock.suite  # a Python from a registry that Debian does not have
+    find = bringing.interpreter if options.bytecode and not foreign else None
     hands = Hands(jobs=shop.jobs, store=shop.store, find_interpreter=find, progress=shop.progress)
     return make_layers(recipes, {**bringing.fetched(recipes), **local.files}, hands)

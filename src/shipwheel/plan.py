@@ -12,17 +12,17 @@ from shipwheel.project import Project
 APP = "app"
 """Where the project's files lie in the image, below its root; also the working directory."""
 
-SEARCH_PATH = "/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are, in a base that does not say it."""
 
 ENVIRONMENT = {
-    "PATH": SEARCH_PATH,
     "VIRTUAL_ENV": "/opt/venv",
     "LANG": "C.UTF-8",
     "PYTHONUNBUFFERED": "1",  # log lines appear when they are written
     "PYTHONDONTWRITEBYTECODE": "1",  # the bytecode is there already, and the user may not write beside it
     "HOME": "/tmp",  # the one place that every user can write to, also on a read-only root
 }
-"""What every image sets; the project's own `env` wins."""
+"""What every image sets over its base; the project's own `env` wins."""
 
 SERVES = {"dev.shipwheel.serve": "1"}
 """The label of images whose command is the runtime."""
@@ -30,24 +30,29 @@ SERVES = {"dev.shipwheel.serve": "1"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A project, a platform and how the container starts; `annotations` are what the image tells people of itself."""
+    """A project, a platform and how the container starts; `annotations` are what the image tells people of itself.
+
+    `below` is what the config of a base from a registry gives: its environment and labels, under our own.
+    """
 
     project: Project
     platform: Platform
     annotations: Mapping[str, str] = field(default_factory=dict)
+    below: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     @property
     def runtime(self) -> RuntimeConfig:
         """Command, environment, port and user, as they stand in the image's config."""
-        project = self.project
+        project, below = self.project, self.below
+        search = {"PATH": f"/opt/venv/bin:{below.env.get('PATH') or SEARCH_PATH}"}
         folders = (".", *project.python_path)
         path = {"PYTHONPATH": ":".join(f"/{APP}/{folder}".removesuffix("/.") for folder in dict.fromkeys(folders))}
         return RuntimeConfig(
             cmd=project.command,
-            env={**ENVIRONMENT, **path, **project.env},
+            env={**below.env, **ENVIRONMENT, **search, **path, **project.env},
             ports=(project.port,) if project.port else (),
             user=f"{project.settings.user}:0" if str(project.settings.user).isdecimal() else str(project.settings.user),
             working_dir=f"/{APP}",
-            labels=SERVES if project.served else {},
+            labels={**below.labels, **(SERVES if project.served else {})},
             stop_signal="SIGTERM",
         )

@@ -49,6 +49,16 @@ def system_tree(debs: Sequence[tuple[Deb, Path]], base: Tree) -> Tree:
     return Tree.of([*entries, ld_so_cache([*below, *entries])], origin="system packages", case_clash=False)
 
 
+def added_tree(debs: Sequence[tuple[Deb, Path]]) -> Tree:
+    """Packages on a Debian image that is not at hand: as `system_tree`, but that image's loader cache stays as it is.
+
+    The loader looks into Debian's own library folders also for what the cache does not have (ld.so(8)).
+    """
+    entries = list(_unpacked(debs))
+    entries += system_extras({entry.path: entry for entry in entries})
+    return Tree.of(entries, origin="system packages", case_clash=False)
+
+
 def _unpacked(debs: Sequence[tuple[Deb, Path]]) -> Iterator[Entry]:
     spool = Spool()
     for deb, path in sorted(debs, key=lambda pair: pair[0].name):

@@ -45,6 +45,23 @@ def base_recipes(debs: Iterable[Deb], python: str, identity: str) -> Iterator[Re
         )
 
 
+def added_recipes(debs: Sequence[Deb]) -> Iterator[Recipe]:
+    """The layer of packages on a Debian image from a registry, if any: the same on whichever."""
+    if debs:
+        yield Recipe(
+            created_by=f"system packages: {', '.join(deb.name for deb in debs)}",
+            inputs=("added", FORMAT, *_hashes(debs)),
+            files=_hashes(debs),
+            entries=lambda files, _: _added_entries(debs, files),
+        )
+
+
+def _added_entries(debs: Sequence[Deb], files: Files) -> Iterable[Entry]:
+    from shipwheel.layers.base import added_tree
+
+    return added_tree(_paired(debs, files))
+
+
 def _base_entries(base: Sequence[Deb], python: str, files: Files, compiler: Compiler | None) -> Iterable[Entry]:
     from shipwheel.layers.base import base_tree
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipwheel.errors import ImageError, ResolveError
 from shipwheel.lock import BaseImage
@@ -14,11 +14,10 @@ from shipwheel.oci.layer import Layer
 from shipwheel.oci.reference import Reference
 from shipwheel.project import Project
 from shipwheel.project.python import check_base_python
-from shipwheel.registry.repository import Repository
 from shipwheel.resolve.inside import look_inside
 
-Open = Callable[[Reference], Repository]
-"""Reaches the repository of a reference."""
+if TYPE_CHECKING:
+    from shipwheel.registry.repository import Repository
 
 _OCI = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER = "application/vnd.docker.image.rootfs.diff.tar"
@@ -28,7 +27,9 @@ _SAME = {f"{_DOCKER}{suffix}": f"{_OCI}{other}" for suffix, other in (("", ""), 
 _TYPES = frozenset((*_SAME.values(),))
 
 
-def lock_base(project: Project, platform: Platform, open_repository: Open, kept: BaseImage | None = None) -> BaseImage:
+def lock_base(
+    project: Project, platform: Platform, connect: Callable[[Reference], Repository], kept: BaseImage | None = None
+) -> BaseImage:
     """Pin the project's base for one platform; `kept` is what an earlier lock pinned, and stays where it is of the same name.
 
     Raises:
@@ -39,7 +40,7 @@ def lock_base(project: Project, platform: Platform, open_repository: Open, kept:
     reference = Reference.parse(project.settings.base).full
     if kept and kept.reference == str(reference):
         reference = replace(Reference.parse(kept.reference), digest=Reference.parse(f"{reference.origin}@{kept.digest}").digest)
-    repository = open_repository(reference)
+    repository = connect(reference)
     manifest = _of_platform(repository, reference, platform)
     image = parse(manifest, repository.blob)
     assert isinstance(image, Image)
