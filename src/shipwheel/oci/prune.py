@@ -73,6 +73,11 @@ class Places:
         return self.root / "origins"
 
     @property
+    def notes(self) -> Path:
+        """What is known of an image besides its bytes, by the hex digest of its manifest or index."""
+        return self.root / "notes"
+
+    @property
     def partial(self) -> Path:
         """Files in the making."""
         return self.root / "tmp"
@@ -118,7 +123,7 @@ def usage(layout: OciLayout, places: Places) -> Usage:
     return Usage(
         images=len(layout.names()),
         blobs=Size.of(_files(places.layout / "blobs")),
-        memos=Size.of([*_files(places.memos), *_files(places.sizes), *_files(places.origins)]),
+        memos=Size.of([*_files(places.memos), *_files(places.sizes), *_files(places.origins), *_files(places.notes)]),
         unpacked=Size.of(_files(places.unpacked)),
         downloads=Size.of(_files(places.downloads)),
         partial=Size.of(_files(places.partial)),
@@ -135,7 +140,8 @@ def unneeded(layout: OciLayout, places: Places, *, all: bool) -> Pruned:
             needed.add(memo.digest.hex)
         else:
             gone.append(path)
-    gone += [path for folder in (places.sizes, places.origins) for path in _files(folder) if path.name not in needed]
+    beside = (places.sizes, places.origins, places.notes)
+    gone += [path for folder in beside for path in _files(folder) if path.name not in needed]
     blobs = tuple(path for path in _files(places.layout / "blobs") if path.name not in needed)
     downloads = tuple(_files(places.downloads)) if all else ()
     partial = tuple(_files(places.partial))

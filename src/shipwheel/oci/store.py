@@ -4,6 +4,7 @@
     ROOT/layers/KEY.json   memo: the layer of this key is that blob, so it need not be made again
     ROOT/sizes/HEX         a layer's unpacked bytes
     ROOT/origins/HEX       the repositories that have a blob: one that a registry has need not lie here, until it is opened
+    ROOT/notes/HEX         how an image was made, as who made it wrote it down
     ROOT/tmp/              files in the making
     ROOT/lock              held by whoever builds, so that nobody prunes meanwhile
 
@@ -218,6 +219,23 @@ class Store:
                 file.place(self._layout.path(memo.digest))
         self._place(self._memos.path(key), memo.encoded())
         return memo.layer(self.blob(memo.descriptor))
+
+    def keep_note(self, digest: Digest, note: bytes) -> None:
+        """Remember something of the image or index whose manifest has this digest, until it is pruned.
+
+        Raises:
+            StoreError: the system refuses.
+        """
+        if self.note(digest) != note:
+            self.begin()
+            self._place(self._places.notes / digest.hex, note)
+
+    def note(self, digest: Digest) -> bytes | None:
+        """What was remembered; None of an image that was not made here."""
+        try:
+            return (self._places.notes / digest.hex).read_bytes()
+        except OSError:
+            return None
 
     def usage(self) -> Usage:
         """What lies here, for `df`."""
