@@ -8,7 +8,7 @@ from shipwheel.oci.blob import Digest
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import compose_index
 from shipwheel.oci.store import Store
-from support.images import image
+from support.trees import image
 
 
 @pytest.fixture
