@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from shipwheel.build import DEFAULT, BuildOptions, BuildResult, build
+from shipwheel.cli.attesting import find_evidence, keep_evidence
 from shipwheel.cli.context import Context, folder
 from shipwheel.cli.layer_index import AS_SET, IndexUse, open_layer_index
 from shipwheel.cli.workshop import open_workshop, this_machine, wanted_platforms
@@ -19,7 +20,7 @@ from shipwheel.oci.reference import Reference
 from shipwheel.plan import Plan
 from shipwheel.project import Project, load_project
 from shipwheel.project.about import PREFIX
-from shipwheel.project.revision import find_revision
+from shipwheel.project.revision import Revision, find_revision
 from shipwheel.project.served import delivery_of
 from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.verify import Verdict, Verifier, serves
@@ -57,7 +58,8 @@ def make_image(context: Context, request: Request) -> Made:
     name = str(Reference.parse(request.tag or project.name))
     platforms = wanted_platforms(request.platforms, project) or (this_machine(),)
     lock = _lock(context, project, platforms)
-    annotations = _annotations(project)
+    revision = find_revision(project.root)
+    annotations = _annotations(project, revision)
     plans = [Plan(project=project, platform=platform, annotations=annotations) for platform in platforms]
     with open_workshop(context, project, request.jobs) as opened:
         shop = replace(opened, index=open_layer_index(context, project, request.index), verify_index=request.index.verify)
@@ -65,15 +67,15 @@ def make_image(context: Context, request: Request) -> Made:
     images = [each.image for each in builds]
     verdicts = tuple(_verdicts(context, project, name, images)) if request.verify else ()
     image = images[0] if len(images) == 1 else compose_index(images, annotations)
+    keep_evidence(context, image, find_evidence(context, project, lock, revision, request.options))
     copy(image, context.store, name)
     seconds = time.monotonic() - started
     return Made(project=project, name=name, image=image, builds=builds, seconds=seconds, verdicts=verdicts)
 
 
-def _annotations(project: Project) -> Mapping[str, str]:
+def _annotations(project: Project, revision: Revision | None) -> Mapping[str, str]:
     """What the project says of itself, and the commit that it is at; its own address of the source comes first."""
-    revision = find_revision(project.root) if project.settings.git_annotations else None
-    if revision is None:
+    if revision is None or not project.settings.git_annotations:
         return project.about
     source = {f"{PREFIX}source": revision.source} if revision.source else {}
     return {**source, **project.about, f"{PREFIX}revision": revision.commit}
