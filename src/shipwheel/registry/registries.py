@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import ipaddress
+import ssl
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
-from shipwheel.http import Limits
-from shipwheel.oci.reference import Reference
-from shipwheel.registry.logins import Logins
+from shipwheel.errors import NetworkError
+from shipwheel.http import Client, Limits, Request, Traffic
+from shipwheel.http.tls import add_certificates, trusted, unchecked
+from shipwheel.oci.reference import DOCKER_HUB, Reference
+from shipwheel.registry.logins import Login, Logins
 from shipwheel.registry.repository import Repository
+from shipwheel.registry.session import Session
+
+__all__ = ["Access", "Registries", "Traffic"]
+
+_HUB_HOST = "registry-1.docker.io"
+"""Where docker.io answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,33 +42,40 @@ class Access:
     limits: Limits = field(default_factory=Limits)
 
 
-@dataclass(slots=True)
-class Traffic:
-    """Bytes of all bodies and heads, both ways, and requests, since the connections were opened."""
-
-    sent: int = 0
-    received: int = 0
-    requests: int = 0
-
-
 class Registries:
     """Connections by registry; close it, or use it in a `with`. Safe to use from several threads."""
 
     def __init__(self, access: Access | None = None) -> None:
         self._access = access or Access()
+        self._lock = threading.RLock()
+        self._clients: dict[str, Client] = {}
+        self._repositories: dict[str, Repository] = {}
         self.traffic = Traffic()
 
     def repository(self, reference: Reference) -> Repository:
         """The repository of a reference; nothing is sent yet."""
-        raise NotImplementedError
+        full = reference.full
+        with self._lock:
+            if full.origin not in self._repositories:
+                session = self._session(full.registry, full.repository)
+                mirrors = [self._mirror(name, full.repository) for name in self._access.mirrors.get(full.registry, ())]
+                self._repositories[full.origin] = Repository(full, session, mirrors)
+            return self._repositories[full.origin]
 
     def check(self, registry: str) -> None:
-        """Ask a registry whether it takes the login that is known for it (GET /v2/, with its token).
+        """Whether the registry takes the login that is known for it.
 
         Raises:
-            NetworkError: it does not (status 401), or cannot be asked.
+            NetworkError: it does not (status 401), or it cannot be asked.
         """
-        raise NotImplementedError
+        with self._lock:
+            session = self._session(registry, "")
+        try:
+            session.ask(Request(url="/v2/"), frozenset())
+        except NetworkError as error:
+            if error.fields.get("status") == 401:
+                error.hint = "the user or the password is wrong; some registries want a token instead of the password"
+            raise
 
     def __enter__(self) -> Registries:
         return self
@@ -65,3 +85,48 @@ class Registries:
 
     def close(self) -> None:
         """Close the connections."""
+        for client in self._clients.values():
+            client.close()
+
+    def _session(self, registry: str, repository: str) -> Session:
+        host = _HUB_HOST if registry == DOCKER_HUB else registry
+        login = partial(self._login, registry, repository)
+        return Session(host, plain=self._is_plain(host), login=login, client=self._client)
+
+    def _mirror(self, name: str, repository: str) -> Session:
+        scheme, _, host = name.rpartition("://")
+        login = partial(self._login, host, repository)
+        plain = scheme == "http" or self._is_plain(host)
+        return Session(host, plain=plain, login=login, client=partial(self._client, patient=False))
+
+    def _login(self, registry: str, repository: str) -> Login | None:
+        return self._access.logins.find(registry, repository)
+
+    def _is_plain(self, host: str) -> bool:
+        return host in self._access.insecure or _is_loopback(host)
+
+    def _client(self, url: str, *, patient: bool = True) -> Client:
+        """The client for the host of a URL; one for a mirror does not try twice, since the registry itself is there."""
+        host = urlsplit(url).netloc.rpartition("@")[2].lower()
+        key = host if patient else f"mirror {host}"
+        with self._lock:
+            if key not in self._clients:
+                limits = self._access.limits if patient else replace(self._access.limits, attempts=1)
+                self._clients[key] = Client(limits=limits, tls=partial(self._context, host), traffic=self.traffic)
+            return self._clients[key]
+
+    def _context(self, host: str) -> ssl.SSLContext:
+        context = unchecked() if self._is_plain(host) else trusted()
+        for folder in self._access.certificates:
+            if (folder / host).is_dir():
+                add_certificates(context, folder / host)
+        return context
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether HOST[:PORT] is this machine by a name or address that can be no other's."""
+    name = (urlsplit(f"//{host}").hostname or "").lower()
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"

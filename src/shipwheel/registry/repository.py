@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
+from urllib.parse import quote, urlsplit
 
-from shipwheel.oci.blob import Blob, Descriptor
-from shipwheel.oci.image import Image, Index
+from shipwheel.errors import ImageError, IntegrityError, NetworkError
+from shipwheel.http import Request
+from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
+from shipwheel.oci.image import INDEX_TYPES, Image, Index, manifests
+from shipwheel.oci.reference import Reference
+from shipwheel.registry.auth import pull, push
+from shipwheel.registry.reader import Reader
+from shipwheel.registry.referrers import Referrers
+from shipwheel.registry.resolver import PARALLEL, Resolver
+from shipwheel.registry.session import Answer, Session
+from shipwheel.registry.upload import Upload
+
+MOUNTS = 3
+"""Origins that are tried for a mount: each may have lost the blob, and each costs a request."""
 
 
 class Repository:
@@ -15,32 +34,73 @@ class Repository:
     (redacted), status, code (the registry's own, such as DENIED) and retryable.
     """
 
-    origin: str
+    def __init__(self, reference: Reference, session: Session, mirrors: Iterable[Session] = ()) -> None:
+        self.origin = reference.origin
+        self._registry, self._name, self._session = reference.registry, reference.repository, session
+        self._pull, self._push = pull(self._name), push(self._name)
+        self._reader = Reader(session, tuple(mirrors), self._name)
+        self._referrers = Referrers(
+            session, self._name, lambda tag: self._reader.own_manifest(tag, self._pull), self.put_manifest
+        )
+        self._blobs: set[Digest] = set()
+        self._manifests: set[Digest] = set()
+        self._tags: dict[str, Digest] = {}
 
     def resolve(self, name: str) -> Image | Index:
         """The image or index of this tag or digest; its raw manifest is kept, its blobs are read when they are opened.
+
+        What an index holds that is no image, such as an attestation, is an image of platform unknown/unknown.
 
         Raises:
             NetworkError: there is none (status 404), or it cannot be had.
             ImageError, IntegrityError: it is no image, or not what it promises.
         """
-        raise NotImplementedError
+        return self._resolver.resolve(self._present(name))
+
+    def resolve_platform(self, name: str, platform: Platform) -> Image:
+        """The image of one platform under this tag or digest; of an index only that one's manifest and config are read.
+
+        Raises:
+            ImageError: there is none for the platform; and as `resolve`.
+        """
+        return self._resolver.of_platform(self._present(name), platform)
 
     def manifest(self, name: str) -> Blob | None:
         """The raw manifest of this tag or digest, of any type, checked against its digest; None where there is none."""
-        raise NotImplementedError
+        return self._reader.manifest(name)
 
     def blob(self, descriptor: Descriptor) -> Blob:
         """A blob of this repository, read when it is opened; `origins` names this repository."""
-        raise NotImplementedError
+        return Blob(descriptor=descriptor, open=partial(self.open, descriptor), origins=(self.origin,))
 
     def open(self, descriptor: Descriptor) -> BinaryIO:
         """The bytes of a blob as they come, unchecked but for an interrupted download, which goes on where it stopped."""
-        raise NotImplementedError
+        return self._reader.open(descriptor)
+
+    def expect(self, tag: str) -> None:
+        """Learn what the image that has this tag now is made of, so that `has` need not ask for each blob of it."""
+        with suppress(NetworkError, ImageError, IntegrityError):  # what is wrong will be told when something is sent
+            manifest = self._reader.own_manifest(tag, self._push)
+            if manifest:
+                self._learn(manifest)
+                self._tags[tag] = manifest.digest
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the repository has the blob."""
-        raise NotImplementedError
+        if descriptor.digest in self._blobs:
+            return True
+        request = Request(method="HEAD", url=f"{self._path}/blobs/{descriptor.digest}", follow=False)
+        try:
+            answer = self._session.ask(request, self._push)
+        except NetworkError as error:
+            if error.fields.get("status") == 404:
+                return False
+            raise
+        # a redirect leads to the storage that has it, or to the place where to ask
+        if answer.status >= 300 and urlsplit(answer.headers.get("location", "")).path == urlsplit(answer.url).path:
+            self._session.ask(replace(request, follow=True), self._push)
+        self._blobs.add(descriptor.digest)
+        return True
 
     def write(self, blob: Blob) -> None:
         """Give the repository a blob: mounted where one of its origins is in this registry, else uploaded.
@@ -48,20 +108,126 @@ class Repository:
         Raises:
             IntegrityError: it is not what its descriptor promises.
         """
-        raise NotImplementedError
+        mounted, begun = self._mount(blob)
+        if not mounted:
+            Upload(self._session, self._push, f"{self._path}/blobs/", blob, begun=begun).run()
+        self._blobs.add(blob.digest)
 
     def tag(self, name: str, image: Image | Index) -> None:
         """Send the manifests; `name` is the tag, or empty: by digest only."""
-        raise NotImplementedError
+        *below, top = manifests(image)
+        missing = [each for each in below if each.digest not in self._manifests]
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(partial(self.put_manifest, ""), missing))
+        if not name or self._tags.get(name) != top.digest:
+            self.put_manifest(name, top)
 
     def put_manifest(self, name: str, manifest: Blob) -> None:
-        """Send one manifest under a tag, or under its digest where `name` is empty."""
-        raise NotImplementedError
+        """Send one manifest under a tag, or under its digest where `name` is empty.
+
+        Raises:
+            IntegrityError: the registry took it for something else.
+        """
+        self._put(name, manifest)
 
     def referrers(self, subject: Descriptor, artifact_type: str = "") -> tuple[Descriptor, ...]:
         """What refers to a manifest, from the referrers API or the fallback tag; of one artifact type only, where given."""
-        raise NotImplementedError
+        entries = self._referrers.entries(subject.digest, artifact_type, self._pull)
+        return tuple(Descriptor.from_json(entry) for entry in entries)
 
     def attach(self, manifest: Blob, subject: Descriptor) -> None:
         """Send a manifest whose `subject` that is, and add it to the fallback tag where the registry has no referrers API."""
-        raise NotImplementedError
+        answer = self._put("", manifest)
+        if "oci-subject" not in answer.headers:
+            self._referrers.add(manifest, subject.digest)
+
+    @property
+    def _path(self) -> str:
+        return f"/v2/{self._name}"
+
+    @property
+    def _resolver(self) -> Resolver:
+        return Resolver(manifest=self._below, blob=self.blob)
+
+    def _present(self, name: str) -> Blob:
+        manifest = self.manifest(name)
+        if manifest is None:
+            raise NetworkError(
+                f"{self.origin} has no '{name}'",
+                hint="check the name and the tag; a private one needs 'shipwheel login'",
+                method="GET",
+                url=f"{self._session.base()}{self._path}/manifests/{name}",
+                status=404,
+                code="MANIFEST_UNKNOWN",
+                retryable=False,
+            )
+        return manifest
+
+    def _below(self, descriptor: Descriptor) -> Blob:
+        """A manifest of an index."""
+        manifest = self._present(str(descriptor.digest))
+        return replace(manifest, descriptor=replace(manifest.descriptor, media_type=descriptor.media_type))
+
+    def _learn(self, manifest: Blob) -> None:
+        value = json.loads(manifest.read())
+        if manifest.descriptor.media_type in INDEX_TYPES:
+            below = [descriptor.digest for descriptor in _descriptors(value.get("manifests"))]
+            with ThreadPoolExecutor(PARALLEL) as pool:
+                for found in pool.map(lambda digest: self._reader.own_manifest(str(digest), self._push), below):
+                    if found:
+                        self._learn(found)
+        else:
+            self._blobs.update(each.digest for each in _descriptors([value.get("config"), *(value.get("layers") or [])]))
+        self._manifests.add(manifest.digest)
+
+    def _mount(self, blob: Blob) -> tuple[bool, Answer | None]:
+        """Whether it was mounted; if not, the upload that the registry began instead, if it did."""
+        begun = None
+        for source in list(self._sources(blob))[:MOUNTS]:
+            url = f"{self._path}/blobs/uploads/?mount={quote(str(blob.digest), safe='')}&from={quote(source, safe='')}"
+            try:
+                answer = self._session.ask(Request(method="POST", url=url), self._push | pull(source))
+            except NetworkError as error:
+                if error.fields.get("retryable"):
+                    raise
+                continue  # who may not read the other repository may write this one
+            if answer.status == 201:
+                return True, None
+            begun = answer
+        return False, begun
+
+    def _sources(self, blob: Blob) -> Iterator[str]:
+        """Other repositories of this registry that have it."""
+        for origin in blob.origins:
+            registry, _, name = origin.partition("/")
+            if registry == self._registry and name != self._name:
+                yield name
+
+    def _put(self, name: str, manifest: Blob) -> Answer:
+        request = Request(
+            method="PUT",
+            url=f"{self._path}/manifests/{name or manifest.digest}",
+            headers={"Content-Type": manifest.descriptor.media_type},
+            content=b"".join(manifest.chunks()),
+        )
+        try:
+            answer = self._session.ask(request, self._push)
+        except NetworkError as error:
+            if error.fields.get("code") == "MANIFEST_BLOB_UNKNOWN":
+                error.hint = "the registry lost something that it had a moment ago: push again"
+                self._blobs.clear()
+            raise
+        taken = answer.headers.get("docker-content-digest", "")
+        if taken.startswith("sha256:") and taken != str(manifest.digest):
+            raise IntegrityError(f"{self.origin} took manifest {manifest.digest} for {taken}")
+        self._manifests.add(manifest.digest)
+        if name:
+            self._tags[name] = manifest.digest
+        return answer
+
+
+def _descriptors(entries: object) -> Iterator[Descriptor]:
+    """Those that the registry itself has; some layers have `urls` instead."""
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and not entry.get("urls"):
+            yield Descriptor.from_json(entry)
