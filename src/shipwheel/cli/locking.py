@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from shipwheel.cli.context import Context
 from shipwheel.cli.decisions import say_decisions
 from shipwheel.cli.workshop import open_workshop
@@ -26,12 +28,25 @@ def make_lock(
         lock = lock_project(project, platforms, shop.reach(), previous=previous, upgrade=upgrade)
     _check_names(lock, upgrade)
     write_lock(project.root / FILE_NAME, lock)
+    for line in _said_of_bases(lock):
+        context.say(line)
     for each in lock.platforms:
         built = f", {len(each.built)} built from source" if each.built else ""
         context.say(f"locked {each.platform}: {len(each.wheels)} wheels{built}, {len(each.debs)} Debian packages")
         if project.served and (apart := _apart(project.served, each)):
             context.say(f"  other than in training: {', '.join(apart)}", style="yellow")
     return lock
+
+
+def _said_of_bases(lock: Lock) -> Iterator[str]:
+    """What was found in images of a registry, and what was only assumed."""
+    bases = [(each.platform, each.base) for each in lock.platforms if each.base]
+    for platform, base in bases:
+        known = base.distribution or "assumed, as nothing in it shows its distribution"
+        yield f"  base for {platform}: {base.reference} {base.digest[:19]}"
+        yield f"    Python {base.python} at {base.interpreter}, glibc 2.{base.glibc} ({known})"
+    if bases and not lock.interpreters:
+        yield f"  no bytecode: Debian has no Python {lock.python} to compile it with, so a service starts slower"
 
 
 def _apart(served: Served, locked: PlatformLock) -> list[str]:

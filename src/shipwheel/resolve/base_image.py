@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shipwheel.errors import ImageError, ResolveError
+from shipwheel.errors import ImageError, NetworkError, ResolveError
+from shipwheel.http import absent
 from shipwheel.lock import BaseImage
-from shipwheel.oci.blob import Blob, Descriptor, Platform
-from shipwheel.oci.image import INDEX_TYPES, MAX_LAYERS, Image, parse, read_json
+from shipwheel.oci.blob import Digest, Platform
+from shipwheel.oci.image import MAX_LAYERS, Image, read_json
 from shipwheel.oci.layer import Layer
 from shipwheel.oci.reference import Reference
 from shipwheel.project import Project
@@ -24,8 +25,6 @@ _DOCKER = "application/vnd.docker.image.rootfs.diff.tar"
 _SAME = {f"{_DOCKER}{suffix}": f"{_OCI}{other}" for suffix, other in (("", ""), (".gzip", "+gzip"), (".zstd", "+zstd"))}
 """Docker's media types of layers to OCI's of the same bytes."""
 
-_TYPES = frozenset((*_SAME.values(),))
-
 
 def lock_base(
     project: Project, platform: Platform, connect: Callable[[Reference], Repository], kept: BaseImage | None = None
@@ -37,23 +36,18 @@ def lock_base(
         ProjectError: its Python is not known, or not what the project asks for.
         NetworkError: the registry cannot be asked.
     """
-    reference = Reference.parse(project.settings.base).full
-    if kept and kept.reference == str(reference):
-        reference = replace(Reference.parse(kept.reference), digest=Reference.parse(f"{reference.origin}@{kept.digest}").digest)
-    repository = connect(reference)
-    manifest = _of_platform(repository, reference, platform)
-    image = parse(manifest, repository.blob)
-    assert isinstance(image, Image)
-    if (image.platform.os, image.platform.architecture) != (platform.os, platform.architecture):
-        raise ResolveError(f"{reference} is for {image.platform}, not for {platform}", hint=_OTHER)
+    named = reference = Reference.parse(project.settings.base).full
+    if kept and kept.reference == str(named):
+        reference = replace(named, digest=Digest.parse(kept.digest))
+    image = _of_platform(connect(reference), reference, platform)
     plain_layers(image)
     config: Any = read_json(image.config)
     inside = look_inside(config, project.settings.base, project.python, project.settings.base_python or "")
     check_base_python(project.python_demands, inside.python, project.settings.base)
     return BaseImage(
-        reference=str(Reference.parse(project.settings.base).full),
-        digest=str(manifest.digest),
-        size=manifest.size,
+        reference=str(named),
+        digest=str(image.manifest.digest),
+        size=image.manifest.size,
         python=inside.python,
         interpreter=inside.interpreter,
         glibc=inside.glibc,
@@ -64,34 +58,16 @@ def lock_base(
 _OTHER = "choose another tag, or another base"
 
 
-def _of_platform(repository: Repository, reference: Reference, platform: Platform) -> Blob:
-    """The manifest for a platform: the named one, or that which an index has for it (image-index.md)."""
-    manifest = repository.manifest(reference.version)
-    if manifest is None:
+def _of_platform(repository: Repository, reference: Reference, platform: Platform) -> Image:
+    try:
+        return repository.resolve_platform(reference.version, platform)
+    except NetworkError as error:
+        if not absent(error):
+            raise
         hint = "'shipwheel lock --upgrade' takes what its tag is now" if reference.digest else "check the name and the tag"
-        raise ResolveError(f"the registry has no image {reference}", hint=hint)
-    if manifest.descriptor.media_type not in INDEX_TYPES:
-        return manifest
-    index: Any = read_json(manifest)
-    entries = [each for each in map(Descriptor.from_json, index["manifests"]) if each.platform]
-    fitting = [each for each in entries if each.platform and _fits(each.platform, platform)]
-    if not fitting:
-        offered = ", ".join(sorted({str(each.platform) for each in entries if each.platform != _UNKNOWN})) or "nothing"
-        raise ResolveError(f"{reference} has no image for {platform}, only {offered}", hint=_OTHER)
-    found = repository.manifest(str(fitting[0].digest))
-    if found is None:
-        raise ResolveError(f"{reference} names {fitting[0].digest}, which the registry has not", hint=_OTHER)
-    return found
-
-
-_UNKNOWN = Platform("unknown", "unknown")
-"""Of attestations that stand in an index beside the images (BuildKit)."""
-
-
-def _fits(offered: Platform, wanted: Platform) -> bool:
-    """arm64 is v8 whether or not it says so."""
-    variant = "" if (offered.architecture, offered.variant) == ("arm64", "v8") else offered.variant
-    return (offered.os, offered.architecture, variant) == (wanted.os, wanted.architecture, wanted.variant)
+        raise ResolveError(f"the registry has no image {reference}", hint=hint) from None
+    except ImageError as error:
+        raise ResolveError(f"nothing can be built on {reference}: {error.message}", hint=error.hint or _OTHER) from None
 
 
 def plain_layers(image: Image) -> tuple[Layer, ...]:
@@ -108,7 +84,7 @@ def plain_layers(image: Image) -> tuple[Layer, ...]:
 def _plain(layer: Layer) -> Layer:
     descriptor = layer.blob.descriptor
     media_type = _SAME.get(descriptor.media_type, descriptor.media_type)
-    if media_type not in _TYPES:
+    if media_type not in _SAME.values():
         what = "is not in the registry" if "foreign" in media_type or "nondistributable" in media_type else "is unknown"
         raise ImageError(f"a layer of the base {what}: {layer.blob.digest} is {media_type}", hint=_OTHER)
     return replace(layer, blob=replace(layer.blob, descriptor=replace(descriptor, media_type=media_type, annotations={})))
