@@ -9,6 +9,7 @@ from shipwheel.project.locate import table_at
 PREFIX = "org.opencontainers.image."
 
 _TEXTS = {"name": "title", "version": "version", "description": "description"}
+_WEB = ("http://", "https://")
 _URLS = {
     "homepage": "url",
     "source": "source",
@@ -31,7 +32,7 @@ def _found(project: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     yield "licenses", _license(project.get("license"))
     yield "authors", ", ".join(_people(project.get("authors")))
     urls = {_URLS.get(_label(key)): value for key, value in reversed([*table_at(project, "urls").items()])}
-    yield from ((name, url) for name, url in urls.items() if name and str(url).startswith(("http://", "https://")))
+    yield from ((name, url) for name, url in urls.items() if name and isinstance(url, str) and url.startswith(_WEB))
 
 
 def _label(text: str) -> str:
