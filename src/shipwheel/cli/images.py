@@ -21,7 +21,13 @@ def command(context: Context, as_json: bool) -> None:
         return
     header = ("NAME", "DIGEST", "PLATFORMS", "SIZE", "UNPACKED")
     lines = [
-        (row["name"], row["digest"][7:19], ",".join(row["platforms"]), human(row["size"]), human(row["unpacked"]))
+        (
+            row["name"],
+            row["digest"][7:19],
+            ",".join(row["platforms"]),
+            human(row["size"]),
+            human(row["unpacked"]) if row["unpacked"] else "?",
+        )
         for row in rows
     ]
     click.echo(table(lines, header, right=frozenset({3, 4})))

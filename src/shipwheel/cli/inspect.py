@@ -55,6 +55,7 @@ def _text(image: Image) -> str:
         f"  {key}: {value if isinstance(value, str) else ' '.join(value)}" for key, value in sorted(config.items()) if value
     ]
     rows = [
-        (layer.blob.digest.short, layer.created_by, human(layer.blob.size), human(layer.unpacked)) for layer in image.layers
+        (layer.blob.digest.short, layer.created_by, human(layer.blob.size), human(layer.unpacked) if layer.unpacked else "?")
+        for layer in image.layers
     ]
     return "\n".join([*lines, "", table(rows, ("LAYER", "HOLDS", "SIZE", "UNPACKED"), right=frozenset({2, 3}))])
