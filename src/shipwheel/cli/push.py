@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from shipwheel.cli.attesting import attest_pushed, open_key
 from shipwheel.cli.context import Context, emit, human, local_name
 from shipwheel.cli.places import PUSHES, repository
 from shipwheel.errors import UsageError
@@ -16,7 +16,6 @@ from shipwheel.oci.copy import copy
 from shipwheel.oci.reference import Reference
 
 if TYPE_CHECKING:
-    from shipwheel.cli.making import Made
     from shipwheel.oci.image import Image, Index
 
 
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="REGISTRY/REPO:TAG")
 @click.option("--platform", "platforms", multiple=True, metavar="P", help="linux/amd64, linux/arm64; repeat for both.")
 @click.option("--no-verify", is_flag=True, help="Push the image even if its model would never be ready.")
+@click.option(
+    "--sign-key", default="", envvar="SHIPWHEEL_SIGN_KEY", metavar="FILE", help="Sign the image with this private key."
+)
+@click.option("--attest/--no-attest", default=None, help="Attach SBOMs and provenance. Default: where there is a key.")
 @click.option("--json", "as_json", is_flag=True, help="Print data: reference, digest, bytes and requests sent, seconds.")
 @click.pass_obj
 def command(context: Context, /, source: str, target: str, as_json: bool, **flags: Any) -> None:
@@ -36,12 +39,16 @@ def command(context: Context, /, source: str, target: str, as_json: bool, **flag
     reference = Reference.parse(target)
     if reference.digest:
         raise UsageError(f"'{target}' is a digest, which no image can be given", hint="name a tag")
-    subject = _subject(context, source, flags)
+    key = open_key(context, flags["sign_key"])
+    image = _image(context, source, flags)
     place = repository(context, reference)
     place.expect(reference.tag)
-    copy(subject.image, place, reference.tag, progress=context.progress(), workers=PUSHES)
-    context.store.note_origin(subject.image, place.origin)
-    digest, traffic = subject.image.manifest.digest, context.registries().traffic
+    copy(image, place, reference.tag, progress=context.progress(), workers=PUSHES)
+    context.store.note_origin(image, place.origin)
+    attest = flags["attest"] if flags["attest"] is not None else key is not None
+    if attest or key:
+        attest_pushed(context, image, place, key, documents=attest)
+    digest, traffic = image.manifest.digest, context.registries().traffic
     seconds = time.monotonic() - started
     if as_json:
         sent = {"sent": traffic.sent, "received": traffic.received, "requests": traffic.requests}
@@ -51,23 +58,18 @@ def command(context: Context, /, source: str, target: str, as_json: bool, **flag
     click.echo(f"{place.origin}@{digest}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Subject:
-    """What is pushed, and how it was made where it was made now."""
-
-    image: Image | Index
-    made: Made | None = None
-
-
-def _subject(context: Context, source: str, flags: dict[str, Any]) -> _Subject:
+def _image(context: Context, source: str, flags: dict[str, Any]) -> Image | Index:
     """A project's image, built now, or one of the local store."""
     if Path(source).is_dir():
         from shipwheel.cli.making import Request, make_image
 
         made = make_image(context, Request(directory=source, platforms=flags["platforms"], verify=not flags["no_verify"]))
         context.say(f"built {made.name}  {made.image.manifest.digest}  {made.seconds:.2f} s")
-        return _Subject(image=made.image, made=made)
+        return made.image
     name = local_name(source)
     if name not in context.store.names():
         raise UsageError(f"there is no image '{name}'", hint="'shipwheel images' lists them; a project needs its folder")
-    return _Subject(image=context.store.resolve(name))
+    if flags["platforms"]:
+        hint = f"'shipwheel copy store:{name} DST --platform P' copies one of those that an image has"
+        raise UsageError("--platform is for projects", hint=hint)
+    return context.store.resolve(name)
