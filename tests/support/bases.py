@@ -5,9 +5,15 @@ They are written after the real images' shape, as the machines of the tests reac
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from shipwheel.oci.layer import Layer
+from shipwheel.oci.tree import Entry
+from support.images import layer
+from support.registry import Served
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -139,3 +145,37 @@ REFUSED = (
          refusal="which Python it has"),
     Case(base="debian:bookworm-slim", history=(debian("bookworm"),), interpreter=USR, refusal="which Python it has"),
 )  # fmt: skip
+
+
+OCI, DOCKER = "application/vnd.oci.image", "application/vnd.docker"
+GZIP = f"{OCI}.layer.v1.tar+gzip"
+
+
+def put_image(
+    served: Served, name: str, case: Case, *layers: Layer, media_type: str = GZIP, architecture: str = "amd64"
+) -> str:
+    """Give an in-process registry an image of this config under REPOSITORY[:TAG]; its manifest's digest."""
+    repository, _, tag = name.partition(":")
+    layers = layers or (layer([Entry.data("etc/marker", case.base.encode())]),)
+    rootfs = {"type": "layers", "diff_ids": [str(each.diff_id) for each in layers]}
+    data = json.dumps({**case.config, "architecture": architecture, "rootfs": rootfs}).encode()
+    described = [{"mediaType": media_type, "digest": str(each.blob.digest), "size": each.blob.size} for each in layers]
+    for each in layers:
+        served.put_blob(repository, each.blob.read())
+    config = {"mediaType": f"{OCI}.config.v1+json", "digest": served.put_blob(repository, data), "size": len(data)}
+    manifest = {"schemaVersion": 2, "mediaType": f"{OCI}.manifest.v1+json", "config": config, "layers": described}
+    text = json.dumps(manifest).encode()
+    return served.put_manifest(repository, tag, manifest["mediaType"], text)
+
+
+def put_index(served: Served, name: str, **digests: str) -> None:
+    """An index over manifests that are there: `linux_arm64_v8="sha256:..."`."""
+    repository, _, tag = name.partition(":")
+    manifests = []
+    for platform, digest in digests.items():
+        media_type, data = served.manifests[repository][digest]
+        os, architecture, *variant = platform.split("_")
+        shown = {"os": os, "architecture": architecture, **({"variant": variant[0]} if variant else {})}
+        manifests.append({"mediaType": media_type, "digest": digest, "size": len(data), "platform": shown})
+    value = {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": manifests}
+    served.put_manifest(repository, tag, value["mediaType"], json.dumps(value).encode())
