@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from support.ship import Said, Ship
 
 HELPER = """#!{python}
 import json, pathlib, sys
@@ -64,3 +67,12 @@ def calls(program: Path) -> list[str]:
     """What a working helper was asked: verb and server."""
     path = program.with_suffix(".calls")
     return path.read_text().splitlines() if path.exists() else []
+
+
+def log_in(ship: Ship, *words: str, password: str) -> Said:
+    """`shipwheel login` with the password on standard input."""
+    command = [*ship.program, "login", "--password-stdin", *words]
+    done = subprocess.run(
+        command, input=f"{password}\n", env=dict(ship.env), capture_output=True, text=True, check=False, timeout=60
+    )
+    return Said(status=done.returncode, out=done.stdout, err=done.stderr)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.credentials import add_helper, entry, write_file
+from support.credentials import add_helper, entry, log_in, write_file
+from support.registry import Fault, Served, registry
 from support.ship import Ship
 
 
@@ -51,6 +52,41 @@ def test_words_that_mean_nothing(ship: Ship, words: tuple[str, ...], text: str, 
     assert done.returncode == 2
     assert f"error: {error}" in done.stderr
     assert hint in done.stderr
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Bearer"])
+def test_a_login_is_tried_with_passwords_and_with_tokens_before_it_is_kept(ship: Ship, kept: Path, scheme: str) -> None:
+    with registry(Served(auth="ann:hunter2", scheme=scheme)) as served:
+        refused = log_in(ship, served.host, "-u", "ann", password="guess-7")
+        assert (refused.status, kept.exists()) == (5, False)
+        assert "the user or the password is wrong" in refused.hint
+        assert "guess-7" not in refused.err
+        assert log_in(ship, served.host, "-u", "ann", password="hunter2").status == 0
+        known = {"auths": {served.host: entry("ann", "hunter2")}}
+        assert json.loads(kept.read_text()) == known
+        assert log_in(ship, served.host, "-u", "ann", password="guess-7").status == 5
+        assert json.loads(kept.read_text()) == known
+
+
+def test_a_registry_that_cannot_be_asked_keeps_no_login(ship: Ship, kept: Path) -> None:
+    with registry(Served(auth="ann:hunter2")) as served:
+        served.faults.append(Fault(status=403, times=99))
+        assert log_in(ship, served.host, "-u", "ann", password="hunter2").status == 5
+    assert not kept.exists()
+
+
+def test_an_address_is_as_good_as_a_name(ship: Ship, kept: Path) -> None:
+    with registry(Served(auth="ann:hunter2")) as served:
+        assert log_in(ship, f"http://{served.host}/v2/", "-u", "ann", password="hunter2").status == 0
+        assert list(json.loads(kept.read_text())["auths"]) == [served.host]
+
+
+def test_a_login_that_another_one_hides_is_told(ship: Ship, tmp_path: Path) -> None:
+    with registry(Served(auth="ann:hunter2")) as served:
+        text = json.dumps({"auths": {served.host: entry("ci", "1")}})
+        said = log_in(ship.having(DOCKER_AUTH_CONFIG=text), served.host, "-u", "ann", password="hunter2")
+    assert said.status == 0
+    assert "warning: another login comes before it: DOCKER_AUTH_CONFIG" in said.err
 
 
 def test_logout_forgets_docker_hub_where_no_registry_is_given(ship: Ship, kept: Path) -> None:

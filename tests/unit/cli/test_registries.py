@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shipwheel.cli.registries import access, logins, registry_name
 from shipwheel.errors import ConfigError, UsageError
+from shipwheel.oci.archive import OciLayout
+from shipwheel.oci.copy import copy
 from support.credentials import entry, write_file
+from support.registry import Served, registry
+from support.ship import Ship
+from support.trees import image
 
 
 def env_of(folder: Path, **more: str) -> dict[str, str]:
@@ -204,3 +210,27 @@ def test_a_malformed_file_of_an_engine_is_named(tmp_path: Path, name: str, text:
 def test_a_file_of_an_engine_that_says_nothing_known_is_nothing(tmp_path: Path, text: str) -> None:
     write_file(tmp_path / "etc/docker/daemon.json", text)
     assert access(env_of(tmp_path), system=tmp_path / "etc").mirrors == {}
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Served]:
+    """A registry that has docker.io/library/app:1, as a mirror does."""
+    with registry() as served:
+        copy(image("a"), OciLayout(tmp_path / "layout"), "app:1")
+        Ship.at(tmp_path).inside_this_process()("copy", f"oci:{tmp_path}/layout:app:1", f"{served.host}/library/app:1")
+        yield served
+
+
+def test_an_image_comes_from_the_mirror_that_a_variable_names(tmp_path: Path, hub: Served) -> None:
+    ship = Ship.at(tmp_path, SHIPWHEEL_REGISTRY_MIRRORS=f"docker.io=http://{hub.host}").inside_this_process()
+    assert ship("pull", "app:1").out.startswith("app:1  sha256:")
+
+
+def test_an_image_comes_from_the_mirror_that_docker_has(tmp_path: Path, hub: Served) -> None:
+    write_file(tmp_path / "user/.config/docker/daemon.json", {"registry-mirrors": [f"http://{hub.host}"]})
+    assert Ship.at(tmp_path).inside_this_process()("pull", "docker.io/library/app:1").out.startswith("docker.io/library/app:1")
+
+
+def test_a_variable_that_means_nothing_ends_with_2(tmp_path: Path) -> None:
+    ship = Ship.at(tmp_path, SHIPWHEEL_INSECURE_REGISTRIES="a/b").inside_this_process()
+    assert "SHIPWHEEL_INSECURE_REGISTRIES" in ship.fails(2, "pull", "ghcr.io/team/app:1").error
