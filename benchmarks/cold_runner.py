@@ -20,7 +20,6 @@ from pathlib import Path
 
 from counting import CountingProxy
 from engine import missing_tools, registry
-from forward import ForwardProxy
 from measure import Summary, log, run, watch
 from projects import BIN, ROOT
 
@@ -91,14 +90,14 @@ class Bench:
 
     work: Path
     to_registry: CountingProxy
-    to_others: ForwardProxy
+    to_others: CountingProxy
 
     @classmethod
     def open(cls, stack: ExitStack, work: Path) -> Bench:
         """Start the registry and the relays, for as long as `stack` lasts."""
         shutil.rmtree(work / "registry", ignore_errors=True)
         to_registry = stack.enter_context(CountingProxy(stack.enter_context(registry(work / "registry"))))
-        return cls(work=work, to_registry=to_registry, to_others=stack.enter_context(ForwardProxy()))
+        return cls(work=work, to_registry=to_registry, to_others=stack.enter_context(CountingProxy()))
 
     @property
     def project(self) -> Path:

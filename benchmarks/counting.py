@@ -1,27 +1,26 @@
-"""A TCP proxy that counts: every byte between a client and a registry, heads included, for all clients in the same way."""
+"""Proxies that count every byte of TCP payload, heads and TLS included: in front of one server, or for all hosts."""
 
 from __future__ import annotations
 
-import fcntl
-import os
+import re
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-PIPE = 1 << 20
-"""Bytes moved at a time, and the size of the pipe between two sockets: the bytes never enter this process."""
+PIECE = 1 << 18
 
 
 class CountingProxy:
-    """Listens on loopback and passes everything on to `upstream` (HOST:PORT); use as a context.
+    """Listens on loopback and passes everything on to `upstream`, HOST:PORT; use as a context.
 
-    `sent` are bytes to the registry, `received` those from it.
+    Without an upstream it is an HTTP proxy for all hosts: CONNECT tunnels (RFC 9110 section 9.3.6) and plain requests.
+    `sent` are bytes to the servers, `received` those from them.
     """
 
-    def __init__(self, upstream: str) -> None:
-        host, _, port = upstream.partition(":")
-        self._upstream = (host, int(port))
+    def __init__(self, upstream: str = "") -> None:
+        host, _, port = upstream.rpartition(":")
+        self._upstream = (host, int(port)) if upstream else None
         self._lock = threading.Lock()
         self.sent = self.received = 0
 
@@ -46,13 +45,20 @@ class CountingProxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with closing(client), suppress(OSError), socket.create_connection(self._upstream) as server:
-            for each in (client, server):
-                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            back = threading.Thread(target=_pump, args=(server, client, self._count_received), daemon=True)
-            back.start()
-            _pump(client, server, self._count_sent)
-            back.join()
+        with closing(client), suppress(OSError):
+            head = b"" if self._upstream else client.recv(PIECE)
+            with socket.create_connection(self._upstream or _wanted(head)) as server:
+                for each in (client, server):
+                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if head.startswith(b"CONNECT "):
+                    client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                else:
+                    self._count_sent(len(head))
+                    server.sendall(head)
+                back = threading.Thread(target=_pump, args=(server, client, self._count_received), daemon=True)
+                back.start()
+                _pump(client, server, self._count_sent)
+                back.join()
 
     def _count_sent(self, size: int) -> None:
         with self._lock:
@@ -63,19 +69,19 @@ class CountingProxy:
             self.received += size
 
 
+def _wanted(head: bytes) -> tuple[str, int]:
+    """The host and port that a request's first line asks a proxy for; 80 where it says none."""
+    match = re.match(rb"[A-Z]+ (?:http://)?(\[[^]]+\]|[^/: ]+)(?::(\d+))?", head)
+    if not match:
+        raise OSError("no request of HTTP")
+    return match[1].decode().strip("[]"), int(match[2] or 80)
+
+
 def _pump(source: socket.socket, target: socket.socket, count: Callable[[int], None]) -> None:
     """Move bytes until the source ends, each counted before it goes on: who has had its answer has been counted."""
-    read, write = os.pipe()
-    try:
-        fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, PIPE)
-        while size := os.splice(source.fileno(), write, PIPE):
-            count(size)
-            while size:
-                size -= os.splice(read, target.fileno(), size)
-    except OSError:
-        pass  # a side that is gone ends both directions
-    finally:
-        os.close(read)
-        os.close(write)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
+    with suppress(OSError):  # a side that is gone ends both directions
+        while data := source.recv(PIECE):
+            count(len(data))
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)

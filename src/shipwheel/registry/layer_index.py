@@ -138,7 +138,7 @@ def _ask(repository: Repository, trusted: PublicKey | None, key: str) -> Layer |
     facts = read_entry(key, manifest)
     if trusted and not facts.is_signed(trusted):
         raise IntegrityError("it is not signed with the key that layer-index-key names")
-    if not repository.has(facts.descriptor):
+    if not repository.offers(facts.descriptor):
         raise IntegrityError(f"the registry lacks its blob {facts.digest}, or has it in another size")
     return Layer(blob=repository.blob(facts.descriptor), diff_id=facts.diff_id, created_by=facts.holds, unpacked=facts.unpacked)
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
 from shipwheel.errors import ImageError, IntegrityError, NetworkError
-from shipwheel.http import Request
+from shipwheel.http import Request, absent
 from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
 from shipwheel.oci.image import INDEX_TYPES, Image, Index, manifests
 from shipwheel.oci.reference import Reference
@@ -101,6 +101,17 @@ class Repository:
             self._session.ask(replace(request, follow=True), self._push)
         self._blobs.add(descriptor.digest)
         return True
+
+    def offers(self, descriptor: Descriptor) -> bool:
+        """Whether readers find the blob, of this size as far as the registry tells; `has` asks with the right to push."""
+        request = Request(method="HEAD", url=f"{self._path}/blobs/{descriptor.digest}", follow=False)
+        try:
+            answer = self._session.ask(request, self._pull)
+        except NetworkError as error:
+            if absent(error):
+                return False
+            raise
+        return answer.status >= 300 or answer.headers.get("content-length") in (None, str(descriptor.size))
 
     def write(self, blob: Blob) -> None:
         """Give the repository a blob: mounted where one of its origins is in this registry, else uploaded.
