@@ -167,9 +167,9 @@ def _unpacked(kind: str, rest: str, context: Context, folder: Path) -> Found:
 def _in(layout: OciLayout, name: str, text: str) -> Found:
     """The image `name` of a layout, or its only one."""
     names = layout.names()
-    if not name and len(names) != 1:
-        raise UsageError(
-            f"{text} holds {len(names) or 'no'} images", hint=f"add which: {text}:NAME, of {', '.join(names)}" if names else ""
-        )
+    if not names:
+        raise UsageError(f"{text} holds no image", hint="name the folder or archive of an image")
+    if not name and len(names) > 1:
+        raise UsageError(f"{text} holds {len(names)} images", hint=f"add which: {text}:NAME, of {', '.join(names)}")
     wanted = name or names[0]
     return Found(image=layout.resolve(wanted), name=wanted)
