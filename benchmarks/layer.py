@@ -1,4 +1,4 @@
-"""The facts of docs/explanation/2-layers.md: what a wheel costs on its way into a layer, and what bytecode adds.
+"""The facts of docs/explanation/2-layers.md: what a wheel costs on its way into a layer, and what bytecode and eStargz add.
 
     .venv/bin/python benchmarks/layer.py WHEEL [WHEEL ...]
 
@@ -21,7 +21,7 @@ from bound import bound_seconds
 
 from shipwheel.layers.bytecode import TEST_FOLDERS, Compiler, Interpreter, is_module, with_bytecode
 from shipwheel.layers.wheels import wheel_tree
-from shipwheel.oci.estargz import CHUNK_SIZE, ESTARGZ
+from shipwheel.oci.estargz import ESTARGZ
 from shipwheel.oci.layer import MULTI_MEMBER, Form, Packed, pack
 from shipwheel.oci.tree import Entry, Tree
 
@@ -79,11 +79,13 @@ def report(wheel: Path) -> None:
     seconds = {
         "bound": processor_seconds(lambda: bound_seconds([wheel])),
         "layer": processor_seconds(lambda: layers.update(plain=packed(wheel_tree(wheel, PYTHON)))),
+        "eStargz": processor_seconds(lambda: layers.update(estargz=packed(wheel_tree(wheel, PYTHON), form=ESTARGZ))),
         "unzip, tar, gzip": processor_seconds(lambda: usual.append(usual_way(wheel))),
         "layer with bytecode": processor_seconds(lambda: layers.update(pyc=with_pyc(tree))),
     }
     compiled, total = sum(map(is_module, sources)), sum(entry.size for entry in sources) or 1
-    megabytes = {"layer": layers["plain"].size, "with bytecode": layers["pyc"].size, "gzip -6": usual[0]}
+    megabytes = {"layer": layers["plain"].size, "eStargz": layers["estargz"].size, "with bytecode": layers["pyc"].size}
+    megabytes["gzip -6"] = usual[0]
     print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.1f} MB, {tree.unpacked / 1e6:.1f} MB unpacked, {len(tree)} entries")
     print("  " + ", ".join(f"{what} {spent:.2f} s" for what, spent in seconds.items()))
     print("  " + ", ".join(f"{what} {size / 1e6:.1f} MB" for what, size in megabytes.items()))
