@@ -27,6 +27,7 @@ VERBS = {
     "rm": "Remove a container.",
     "images": "List images in the local store.",
     "inspect": "Show an image: layers, config, digest.",
+    "sbom": "List what an image is made of.",
     "rmi": "Remove an image's name from the local store.",
     "save": "Write an image of the store to a file.",
     "load": "Read an image from a file into the store.",

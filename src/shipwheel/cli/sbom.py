@@ -1,0 +1,67 @@
+"""`shipwheel sbom`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from shipwheel.cli.context import Context, local_name
+from shipwheel.errors import UsageError
+from shipwheel.oci.blob import Platform
+
+if TYPE_CHECKING:
+    from shipwheel.attest.evidence import Evidence
+
+
+@click.command()
+@click.argument("source", metavar="[DIR|NAME]", default=".")
+@click.option("--format", "form", type=click.Choice(("cyclonedx", "spdx")), default="cyclonedx", help="Default: cyclonedx.")
+@click.option("--platform", default="", metavar="P", help="Which of several platforms. Default: this machine's, or the first.")
+@click.option("-o", "--output", default="-", metavar="FILE", help="Write it there. Default: print it.")
+@click.pass_obj
+def command(context: Context, source: str, form: str, platform: str, output: str) -> None:
+    """List what an image is made of: Python and Debian packages, model, base, each with its hash.
+
+    Of a project in DIR it is what shipwheel.lock names; of an image in the store, what that was built from.
+    """
+    from shipwheel.attest.cyclonedx import cyclonedx
+    from shipwheel.attest.spdx import spdx
+
+    evidence = _of_project(context, Path(source)) if Path(source).is_dir() else _of_image(context, source)
+    make = cyclonedx if form == "cyclonedx" else spdx
+    document = make(evidence, Platform.parse(platform) if platform else _default(evidence))
+    with click.open_file(output, "w", encoding="utf-8") as stream:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False), file=stream)
+
+
+def _of_project(context: Context, folder: Path) -> Evidence:
+    from shipwheel.build import DEFAULT
+    from shipwheel.cli.attesting import find_evidence
+    from shipwheel.lock import FILE_NAME, check_fresh, read_lock
+    from shipwheel.project import load_project
+    from shipwheel.resolve.fingerprint import fingerprint
+
+    project = load_project(folder)
+    lock = read_lock(project.root / FILE_NAME)
+    check_fresh(lock, fingerprint(project))
+    return find_evidence(context, project, lock, None, DEFAULT)
+
+
+def _of_image(context: Context, name: str) -> Evidence:
+    from shipwheel.cli.attesting import kept_evidence
+
+    evidence = kept_evidence(context, context.store.resolve(local_name(name)))
+    if evidence is None:
+        hint = "the SBOM of a pushed image is attached to it: 'oras discover REF' or 'cosign download attestation REF'"
+        raise UsageError(f"'{local_name(name)}' was not built here, so what it is made of is not known", hint=hint)
+    return evidence
+
+
+def _default(evidence: Evidence) -> Platform:
+    from shipwheel.cli.workshop import this_machine
+
+    locked = [each.platform for each in evidence.lock.platforms]
+    return this_machine() if this_machine() in locked else locked[0]
