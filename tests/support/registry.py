@@ -14,6 +14,7 @@ import base64
 import json
 import re
 import secrets
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,8 @@ class Exchange:
     headers: dict[str, str]
     received: int
     status: int
+    client: object = None
+    """Its address: the same for what came over one connection."""
 
     def __str__(self) -> str:
         """`PUT /v2/app/manifests/1.0 201`, digests and upload names shortened."""
@@ -106,6 +109,7 @@ class Served:
     absolute: bool = False
     piece_least: int = 0
     manifest_limit: int = 4 << 20
+    tls: ssl.SSLContext | None = None
     faults: list[Fault] = field(default_factory=list)
     log: list[Exchange] = field(default_factory=list)
     elsewhere_log: list[Exchange] = field(default_factory=list)
@@ -165,6 +169,8 @@ def registry(served: Served | None = None) -> Iterator[Served]:
     for name, attribute in (("host", _Registry), ("elsewhere", _Elsewhere)):
         server = _Server(("127.0.0.1", 0), type("Handler", (attribute,), {"served": served}))
         server.daemon_threads = True
+        if served.tls:
+            server.socket = served.tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         setattr(served, name, f"127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -233,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def record(self, status: int) -> None:
         headers = {key.lower(): value for key, value in self.headers.items()}
-        self.trail().append(Exchange(self.command, self.path, headers, self.received, status))
+        self.trail().append(Exchange(self.command, self.path, headers, self.received, status, self.client_address))
 
     def trail(self) -> list[Exchange]:
         return self.served.log

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import quote, urljoin
 
-from shipwheel.errors import ImageError, NetworkError
+from shipwheel.errors import ImageError, IntegrityError, NetworkError
 from shipwheel.http import Request
 from shipwheel.oci.blob import Blob, Descriptor, Digest
 from shipwheel.oci.image import INDEX_TYPE, canonical_json, read_json
@@ -77,7 +77,7 @@ def _manifests(content: bytes, where: str) -> list[Mapping[str, object]]:
         entries = json.loads(content)["manifests"] or []
         for entry in entries:
             Descriptor.from_json(entry)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IntegrityError):
         raise ImageError(f"the list of referrers at {where} is malformed") from None
     return list(entries)
 

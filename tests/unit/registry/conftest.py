@@ -14,7 +14,7 @@ from shipwheel.registry.registries import Access, Registries
 from shipwheel.registry.repository import Repository
 from support.registry import Served, registry
 
-FAST = Limits(connect=2, stall=2, attempts=3, backoff=0.01, longest_wait=0.05)
+FAST = Limits(connect=2, stall=1, attempts=3, backoff=0.01, longest_wait=0.05)
 
 Connect = Callable[..., Repository]
 
