@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-.PHONY: setup demo test unit integration check bench bench-quick bench-cold bench-serve equals-pip docs clean
+.PHONY: setup demo test unit integration check bench bench-quick bench-cold bench-push bench-serve equals-pip docs clean
 
 # The first Python of 3.11 or later that is here; uv could bring one, but a machine for ML has one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -23,7 +23,8 @@ test: setup
 	tests/engines/install.sh
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network and not serving"
-	$(BIN)/python -m pytest -q tests -m "docker or podman or runc or network or serving"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests -m "(docker or podman or runc or network) and not serving"
+	$(BIN)/python -m pytest -q tests -m serving
 
 unit: setup
 	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network and not serving and not slow"
@@ -44,6 +45,10 @@ bench-quick: setup
 bench-cold: setup
 	tests/engines/install.sh
 	$(BIN)/python benchmarks/cold_runner.py
+
+bench-push: setup
+	tests/engines/install.sh
+	$(BIN)/python benchmarks/push.py
 
 bench-serve: setup
 	$(BIN)/python benchmarks/serve.py --json .work/bench-serve.json

@@ -20,15 +20,12 @@ from bound import bound_seconds, packing_seconds
 from docker_side import DockerSide
 from engine import Engine, engine, missing_tools, registry
 from measure import CommandError, Summary, disk, log, stored
-from projects import CHANGES, CODE, FIRST, NOTHING, PYTHON, ROOT, Project, prepare
+from projects import CHANGES, CODE, EXAMPLES, FIRST, NOTHING, PYTHON, ROOT, Project, prepare
 from records import OCI_FOLDER, TO_ENGINE, Record
 from report import OURS, tables
 from shipwheel_side import NAME, ShipwheelSide
 from starts import start_seconds
 from wheelhouse import Wheelhouse
-
-EXAMPLES = {"tabular": ("fastapi", "scikit-learn"), "torch": ("embeddings", "numpy")}
-"""What `--only` names: the example, and the heavy requirement that moves."""
 
 TOOLS = ("dockerd", "docker", "docker-registry", "skopeo", "mmdebstrap", "ip")
 START_RUNS = 7

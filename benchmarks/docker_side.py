@@ -44,6 +44,10 @@ class DockerSide:
         """To an image that the engine can run."""
         return self._watched(*self._build(project), "--load", "--tag", IMAGE, project)
 
+    def build_archive(self, project: Path, file: Path) -> None:
+        """To an archive as `docker save` writes it, past the engine's store."""
+        self.engine.docker(*self._build(project), "--output", f"type=docker,dest={file}", project)
+
     def build_and_push(self, project: Path, way: str) -> Ran:
         """To an image in the registry by buildx alone, as the containerd store can."""
         output = f"type=image,name={self.registries[way]}/{IMAGE}:latest,push=true,unpack=false"
@@ -64,8 +68,7 @@ class DockerSide:
         """What skopeo does for docker-daemon: too, save and copy; skopeo 1.9 itself speaks an API too old for Docker 26."""
         saved = self.engine.folder / "saved.tar"
         self.engine.docker("save", "--output", saved, IMAGE)
-        skopeo = ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]
-        run([*skopeo, f"docker-archive:{saved}", f"docker://{address}"])
+        skopeo_copy(saved, address)
         saved.unlink()
 
     def _watched(self, *words: str | Path) -> Ran:
@@ -78,3 +81,9 @@ class DockerSide:
         words: list[str | Path] = ["buildx", "build", "--quiet", "--network=host", "--provenance=false"]
         words += ["--build-arg", f"UV_DEFAULT_INDEX={self.index}", "--file", DOCKERFILES / f"{self.dockerfile}.Dockerfile"]
         return words
+
+
+def skopeo_copy(archive: Path, address: str) -> None:
+    """Push what `docker save` wrote."""
+    skopeo = ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]
+    run([*skopeo, f"docker-archive:{archive}", f"docker://{address}"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(os.environ.get("VIRTUAL_ENV", ROOT / ".venv")) / "bin"
 UV = BIN / "uv"
 PYTHON = "3.11"
+EXAMPLES = {"tabular": ("fastapi", "scikit-learn"), "torch": ("embeddings", "numpy")}
+"""What `--only` names: the example, and the heavy requirement that moves."""
+
 SMALL = "cachetools"
 """The small requirement that is added: one wheel of some 10 KB, no dependencies."""
 
@@ -78,7 +81,7 @@ def prepare(name: str, heavy: str, work: Path) -> Project:
     example = ROOT / "examples" / name
     pins_file.mkdir(exist_ok=True)
     pins = {change: _pins(example, change, heavy, pins_file) for change in (FIRST, SMALL_ADDED, HEAVY_MOVED)}
-    _download({pin for lines in pins.values() for pin in lines}, wheels)
+    download({pin for lines in pins.values() for pin in lines}, wheels)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for file in (example / "shipwheel.toml", example / ".python-version"):
@@ -113,27 +116,21 @@ def _pins(example: Path, change: str, heavy: str, kept: Path) -> tuple[str, ...]
             moved = heavy if change == HEAVY_MOVED else ""
             constraints = [f"{name}=={version}" for name, version in current.items() if name != moved]
             lines.append(f"{heavy}<{current[heavy]}" if moved else SMALL)
-        source, limits = kept / "source.in", kept / "limits.txt"
-        source.write_text("\n".join(lines) + "\n")
-        limits.write_text("\n".join(constraints) + "\n")
-        command: list[str | Path] = [
-            UV,
-            "pip",
-            "compile",
-            "--quiet",
-            "--no-header",
-            "--no-annotate",
-            "--python-version",
-            PYTHON,
-            "-c",
-            limits,
-        ]
-        found = run([*command, "--only-binary", ":all:", source], env=_uv_environment())
-        file.write_text(found)
+        file.write_text(resolve(kept, lines, constraints))
     return tuple(file.read_text().splitlines())
 
 
-def _download(pins: set[str], wheels: Path) -> None:
+def resolve(kept: Path, lines: Sequence[str], constraints: Sequence[str]) -> str:
+    """Exact requirements, one a line; `kept` is a folder for what uv reads."""
+    source, limits = kept / "source.in", kept / "limits.txt"
+    source.write_text("\n".join(lines) + "\n")
+    limits.write_text("\n".join(constraints) + "\n")
+    command: list[str | Path] = [UV, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python-version", PYTHON]
+    return run([*command, "-c", limits, "--only-binary", ":all:", source], env=_uv_environment())
+
+
+def download(pins: set[str], wheels: Path) -> None:
+    """Get the wheels that are not there yet."""
     listed = wheels.parent / "all.txt"
     have = [wheel.name.lower() for wheel in wheels.glob("*.whl")]
     wanted = [pin for pin in sorted(pins) if not any(name.startswith(_stem(pin)) for name in have)]

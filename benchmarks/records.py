@@ -1,4 +1,4 @@
-"""`Record`: one measured build, as it is kept in results.json."""
+"""`Record`: one measured build, as it is kept in results.json. `Pushed`: one measured push, as in push.json."""
 
 from __future__ import annotations
 
@@ -28,3 +28,27 @@ class Record:
     written: int = 0
     memory: int = 0
     disk: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """One push of what was built before it. Times in seconds, sizes in bytes; `building` is the build, no part of `seconds`.
+
+    `stored` is what the registry's folder gained; `sent` and `received`, all that travelled, is None where nobody counted.
+    """
+
+    example: str
+    side: str
+    way: str
+    change: str
+    run: int
+    seconds: float
+    building: float
+    stored: int
+    sent: int | None = None
+    received: int | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it went through the counting proxy."""
+        return self.sent is not None

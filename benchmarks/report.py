@@ -82,12 +82,19 @@ def _median(records: Sequence[Record]) -> float:
 
 
 def _spread(records: Sequence[Record]) -> str:
-    found = Summary.of([record.seconds for record in records])
-    return f"{found.median:.2f} s ({found.low:.2f} to {found.high:.2f})"
+    return spread([record.seconds for record in records])
 
 
 def _bytes(records: Sequence[Record]) -> str:
-    if not records:
-        return "-"
-    size = Summary.of([record.written for record in records]).median
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} KB"
+    return size(Summary.of([record.written for record in records]).median) if records else "-"
+
+
+def spread(times: Sequence[float]) -> str:
+    """The median of some seconds, and their lowest and highest."""
+    found = Summary.of(times)
+    return f"{found.median:.2f} s ({found.low:.2f} to {found.high:.2f})"
+
+
+def size(number: float) -> str:
+    """Bytes in MB or KB."""
+    return f"{number / 1e6:.1f} MB" if number >= 1e5 else f"{number / 1e3:.0f} KB"

@@ -1,12 +1,13 @@
-"""Our side: `shipwheel build`, as a user types it, in a process of its own."""
+"""Our side: `shipwheel build` and `push`, as a user types them, each in a process of its own."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,13 @@ class ShipwheelSide:
             shutil.rmtree(folder, ignore_errors=True)
 
     def build(self, project: Path, to: str, *flags: str) -> Ran:
-        """Build and give the image to `to`."""
-        return watch([SHIPWHEEL, "-q", "build", project, "-t", NAME, "--to", to, *flags], env=self._env())
+        """Build and give the image to `to`; to the store alone where that is empty."""
+        places = ["--to", to] if to else []
+        return watch([SHIPWHEEL, "-q", "build", project, "-t", NAME, *places, *flags], env=self._env())
+
+    def push(self, source: str | Path, address: str) -> Callable[[], object]:
+        """What pushes an image of the store, or a project's folder, built first."""
+        return partial(run, [SHIPWHEEL, "-q", "push", source, address], env=self._env())
 
     def describe(self, project: Path, *flags: str) -> dict[str, Any]:
         """What `build --json` says of the image."""
