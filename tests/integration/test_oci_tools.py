@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -21,20 +20,13 @@ from shipwheel.oci.store import Store
 from shipwheel.oci.tree import Entry
 from shipwheel.oci.unpack import unpack_layer
 from shipwheel.oci.validate import validate
+from support.engines import tool
 from support.trees import below, entries, image, layer
 
 SCHEMAS = Path("/usr/share/gocode/src/github.com/opencontainers/image-spec/schema")
 CONFIG = RuntimeConfig(
     entrypoint=("/usr/bin/app",), env={"PATH": "/usr/bin"}, ports=(8000,), user="1000:0", labels={"a": "b"}, working_dir="/app"
 )
-
-
-def tool(name: str) -> str:
-    """The tool's path; the test is skipped by its name where it is absent."""
-    found = shutil.which(name)
-    if not found:
-        pytest.skip(f"{name} is absent; tests/engines/install.sh installs it")
-    return found
 
 
 def run(*command: str | Path) -> str:

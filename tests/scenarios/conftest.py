@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from support.cargo import Mirror, make_script
-from support.engines import docker_engine, podman_engine, runc_present
+from support.engines import docker_engine, podman_engine, registry, runc_present
 from support.index import FileServer, serve
 from support.ship import Ship
 from support.wheels import make_wheel
 
-__all__ = ["docker_engine", "podman_engine", "runc_present"]
+__all__ = ["docker_engine", "podman_engine", "registry", "runc_present"]
 
 
 @pytest.fixture

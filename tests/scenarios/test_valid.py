@@ -1,26 +1,20 @@
 """An image on Debian's real base, as other tools see it: in the store, and where `save` and `--to` put it."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from support.cargo import make_script
+from support.engines import tool
 from support.ship import Ship
 
 pytestmark = pytest.mark.network
 
 
 def run_tool(name: str, *arguments: object) -> str:
-    """A tool's output; where it is absent the test is skipped by name, in CI it fails."""
-    path = shutil.which(name)
-    if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is not installed")
-        pytest.skip(f"{name} is not installed")
-    done = subprocess.run([path, *map(str, arguments)], capture_output=True, text=True, check=False)
+    """A tool's output."""
+    done = subprocess.run([tool(name), *map(str, arguments)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

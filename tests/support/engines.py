@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -26,6 +27,9 @@ import pytest
 
 _NUMBERS = itertools.count(1)
 """Of this process's engines: each Docker has a bridge of its own."""
+
+TOOLS = (Path(__file__).parents[2] / ".work" / "tools", Path(sys.executable).parent)
+"""Where programs for tests are that are not the machine's: what tests/engines/tools.sh made, and those of Python packages."""
 
 START_WITHIN = 60.0
 """Seconds: dockerd takes about five alone, more while other things build."""
@@ -111,6 +115,15 @@ def need(name: str, *programs: str) -> None:
         absent(name, f"no {', '.join(missing)}; tests/engines/install.sh installs it")
     if os.getuid() != 0:
         absent(name, "a private engine needs root")
+
+
+def tool(name: str) -> str:
+    """Path of a program that reads what we write; the test is skipped by name (fails in CI) without it."""
+    found = shutil.which(name, path=os.pathsep.join([*map(str, TOOLS), os.environ.get("PATH", "")]))
+    if not found:
+        absent(name, "tests/engines/install.sh installs it")
+    assert found
+    return found
 
 
 def start_docker(folder: Path, *, flags: tuple[str, ...] = ()) -> PrivateEngine:
