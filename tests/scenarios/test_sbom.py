@@ -31,7 +31,7 @@ def test_it_goes_into_a_file_in_either_format(ship: Ship, project: Path, tmp_pat
 
 def test_an_image_from_elsewhere_has_none(ship: Ship, project: Path, tmp_path: Path) -> None:
     ship.build(project, "--no-bytecode", "-t", "demo:1")
-    ship("save", "demo:1", "-o", tmp_path / "demo.tar")
+    ship("save", "demo:1", tmp_path / "demo.tar")
     other = ship.having(SHIPWHEEL_HOME=str(tmp_path / "other"))
     other("load", tmp_path / "demo.tar")
     assert "not built here" in other.fails(2, "sbom", "demo:1").error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from shipwheel.cli.context import Context, local_name
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Platform
+from shipwheel.oci.image import Index
 
 if TYPE_CHECKING:
     from shipwheel.attest.evidence import Evidence
@@ -30,14 +32,14 @@ def command(context: Context, source: str, form: str, platform: str, output: str
     from shipwheel.attest.cyclonedx import cyclonedx
     from shipwheel.attest.spdx import spdx
 
-    evidence = _of_project(context, Path(source)) if Path(source).is_dir() else _of_image(context, source)
+    evidence, platforms = _of_project(context, Path(source)) if Path(source).is_dir() else _of_image(context, source)
     make = cyclonedx if form == "cyclonedx" else spdx
-    document = make(evidence, Platform.parse(platform) if platform else _default(evidence))
+    document = make(evidence, Platform.parse(platform) if platform else _default(platforms))
     with click.open_file(output, "w", encoding="utf-8") as stream:
         click.echo(json.dumps(document, indent=2, ensure_ascii=False), file=stream)
 
 
-def _of_project(context: Context, folder: Path) -> Evidence:
+def _of_project(context: Context, folder: Path) -> tuple[Evidence, Sequence[Platform]]:
     from shipwheel.build import DEFAULT
     from shipwheel.cli.attesting import find_evidence
     from shipwheel.lock import FILE_NAME, check_fresh, read_lock
@@ -47,21 +49,22 @@ def _of_project(context: Context, folder: Path) -> Evidence:
     project = load_project(folder)
     lock = read_lock(project.root / FILE_NAME)
     check_fresh(lock, fingerprint(project))
-    return find_evidence(context, project, lock, None, DEFAULT)
+    return find_evidence(context, project, lock, None, DEFAULT), [each.platform for each in lock.platforms]
 
 
-def _of_image(context: Context, name: str) -> Evidence:
+def _of_image(context: Context, name: str) -> tuple[Evidence, Sequence[Platform]]:
     from shipwheel.cli.attesting import kept_evidence
 
-    evidence = kept_evidence(context, context.store.resolve(local_name(name)))
+    found = context.store.resolve(local_name(name))
+    evidence = kept_evidence(context, found)
     if evidence is None:
         hint = "the SBOM of a pushed image is attached to it: 'oras discover REF' or 'cosign download attestation REF'"
         raise UsageError(f"'{local_name(name)}' was not built here, so what it is made of is not known", hint=hint)
-    return evidence
+    images = found.images if isinstance(found, Index) else (found,)
+    return evidence, [image.platform for image in images]
 
 
-def _default(evidence: Evidence) -> Platform:
+def _default(platforms: Sequence[Platform]) -> Platform:
     from shipwheel.cli.workshop import this_machine
 
-    locked = [each.platform for each in evidence.lock.platforms]
-    return this_machine() if this_machine() in locked else locked[0]
+    return this_machine() if this_machine() in platforms else platforms[0]
