@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from shipwheel.errors import ResolveError
 
 SHOWN_LINES = 25
 """Of a failed build's output: enough for the error and where it came from."""
+
+_FINDING = threading.Lock()
+"""Held while uv looks for itself: it asks `sysconfig`, which is half-filled as long as another thread is the first to ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +28,19 @@ class Uv:
 
     def run(self, arguments: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run it, quietly, without colours, and without a virtual environment that happens to be active."""
-        from uv import find_uv_bin
-
         dropped = {"VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "CONDA_PREFIX", "FORCE_COLOR", "CLICOLOR_FORCE"}
         env = {"UV_PYTHON_DOWNLOADS": "never", **{key: value for key, value in self.env.items() if key not in dropped}}
-        command = [find_uv_bin(), *arguments, "--color", "never", "--no-progress"]
+        command = [_program(), *arguments, "--color", "never", "--no-progress"]
         return subprocess.run(
             command, cwd=self.folder, env=env, input=stdin, capture_output=True, text=True, check=False, umask=0o022
         )
+
+
+def _program() -> str:
+    from uv import find_uv_bin
+
+    with _FINDING:
+        return find_uv_bin()
 
 
 def failure(what: str, stderr: str) -> ResolveError:
