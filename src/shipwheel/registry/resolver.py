@@ -79,14 +79,14 @@ class Resolver:
         return Image(manifest=manifest, config=self.blob(config), layers=layers, platform=_UNKNOWN)
 
     def _find(self, descriptor: Descriptor) -> Blob:
-        """A config is read at once and kept; whoever copies the image will ask for it again."""
+        """A config is read at once and kept: its bytes are here now, so nobody needs to know where else it lies."""
         blob = self.blob(descriptor)
         if descriptor.media_type not in _CONFIGS:
             return blob
         if blob.size > MAX_JSON:
             raise ImageError(f"config {blob.digest} has {blob.size} bytes; {MAX_JSON} are the most")
         data = b"".join(blob.chunks())
-        return replace(blob, open=lambda: io.BytesIO(data))
+        return replace(blob, open=lambda: io.BytesIO(data), origins=())
 
 
 def _entries(manifest: Blob) -> list[Descriptor]:

@@ -200,4 +200,5 @@ def test_an_image_comes_back_as_it_went(served: Served, connect: Connect) -> Non
     found = connect().resolve("1.0")
     assert isinstance(found, Image)
     assert [layer.blob.read() for layer in found.layers] == [layer.blob.read() for layer in given.layers]
-    assert all(blob.origins == (f"{served.host}/team/app",) for blob in found.blobs)
+    assert all(layer.blob.origins == (f"{served.host}/team/app",) for layer in found.layers)
+    assert found.config.origins == ()
