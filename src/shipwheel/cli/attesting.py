@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipwheel.build import BuildOptions
 from shipwheel.cli.context import Context
 from shipwheel.errors import LockError
-from shipwheel.hashes import Hashes
-from shipwheel.lock import Lock
-from shipwheel.oci.image import Image, Index
-from shipwheel.project import Project
-from shipwheel.project.revision import Revision
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a push without a key builds and reads nothing of these
     from shipwheel.attest.evidence import Evidence
+    from shipwheel.build import BuildOptions
+    from shipwheel.lock import Lock
+    from shipwheel.oci.image import Image, Index
+    from shipwheel.project import Project
+    from shipwheel.project.revision import Revision
     from shipwheel.registry.repository import Repository
     from shipwheel.signing import PrivateKey
 
@@ -26,6 +25,7 @@ PASSWORDS = ("SHIPWHEEL_SIGN_PASSWORD", "COSIGN_PASSWORD")
 def find_evidence(context: Context, project: Project, lock: Lock, revision: Revision | None, options: BuildOptions) -> Evidence:
     """What is known of a build that was just done, or could be."""
     from shipwheel.attest.evidence import gather
+    from shipwheel.hashes import Hashes
 
     form = {"form": options.form.key} if options.form else {}
     hash_file = Hashes(context.home / "hashes").sha256
