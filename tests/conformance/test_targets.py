@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,12 +11,16 @@ import pytest
 
 from shipwheel.errors import ImageError, IntegrityError
 from shipwheel.oci.archive import DockerArchive, OciArchive, OciLayout
-from shipwheel.oci.blob import Blob
+from shipwheel.oci.blob import Blob, Descriptor
 from shipwheel.oci.copy import Target, copy
 from shipwheel.oci.image import Image, Index, compose_index
 from shipwheel.oci.load import load
+from shipwheel.oci.reference import Reference
 from shipwheel.oci.store import Store
 from shipwheel.oci.validate import validate
+from shipwheel.registry.registries import Registries
+from shipwheel.registry.repository import Repository
+from support.registry import registry
 from support.trees import foreign, image
 
 
@@ -28,11 +33,37 @@ class Medium:
 
     def read(self, place: Path, name: str, scratch: Path) -> Image | Index:
         made = self.target(place)
-        if isinstance(made, Store | OciLayout):
+        if isinstance(made, Store | OciLayout | InRegistry):
             return made.resolve(name)
         store = Store(scratch)
         assert load(place, store, scratch=scratch / "scratch") == (name,)
         return store.resolve(name)
+
+
+@dataclass(frozen=True)
+class InRegistry:
+    """A repository under the names that the other media take: its own are tags."""
+
+    repository: Repository
+
+    def has(self, descriptor: Descriptor) -> bool:
+        return self.repository.has(descriptor)
+
+    def write(self, blob: Blob) -> None:
+        self.repository.write(blob)
+
+    def tag(self, name: str, image: Image | Index) -> None:
+        self.repository.tag(Reference.parse(name).tag, image)
+
+    def resolve(self, name: str) -> Image | Index:
+        return self.repository.resolve(Reference.parse(name).tag)
+
+
+@contextmanager
+def in_registry() -> Iterator[Medium]:
+    """A registry of its own, with a repository for each place."""
+    with registry() as served, Registries() as registries:
+        yield Medium(lambda place: InRegistry(registries.repository(Reference.parse(f"{served.host}/{place.name}"))))
 
 
 MEDIA = {
@@ -43,9 +74,10 @@ MEDIA = {
 }
 
 
-@pytest.fixture(params=MEDIA)
-def medium(request: pytest.FixtureRequest) -> Medium:
-    return MEDIA[request.param]
+@pytest.fixture(params=[*MEDIA, "registry"])
+def medium(request: pytest.FixtureRequest) -> Iterator[Medium]:
+    with in_registry() if request.param == "registry" else nullcontext(MEDIA[request.param]) as found:
+        yield found
 
 
 class TestTarget:
