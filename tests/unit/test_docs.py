@@ -16,6 +16,9 @@ import pytest
 
 from shipwheel.cli.main import VERBS
 from shipwheel.runtime import runtime_wheel
+from support.engines import registry
+
+__all__ = ["registry"]
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
@@ -23,6 +26,9 @@ PAGES = sorted(
 )
 MARK = re.compile(r"<!-- run(?:: ([a-z ]+))? -->\n```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 """A block to run, and the pytest markers that it needs."""
+
+REGISTRY = "localhost:5000"
+"""The registry of the pages; a fresh one takes its place."""
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 MACHINE = re.compile(r"(?:^|[\s`'\"(=])(?:/work/|/tmp/(?!shipwheel-models)|/root/|/opt/(?!venv))")
@@ -86,7 +92,7 @@ def train(project: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [marked(block) for block in blocks()])
-def test_marked_blocks_run(block: Block, folder: Path) -> None:
+def test_marked_blocks_run(block: Block, folder: Path, request: pytest.FixtureRequest) -> None:
     if "runc" in block.markers and not shutil.which("runc"):
         pytest.skip("runc is absent")
     if "network" in block.markers:
@@ -94,6 +100,8 @@ def test_marked_blocks_run(block: Block, folder: Path) -> None:
     script = re.sub(
         r"(?<!\d:)\b8080\b", free_port(), block.script
     )  # of this machine, not in -p 8080:8080 that of the container
+    if REGISTRY in script:
+        script = script.replace(REGISTRY, request.getfixturevalue("registry"))
     program = [sys.executable, "-c"] if block.language == "python" else ["bash", "-euo", "pipefail", "-c"]
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SHIPWHEEL_HOME": str(folder / "home")}
     where = folder if block.language == "python" else folder / "examples" / "tabular"
