@@ -61,9 +61,12 @@ def command(context: Context, /, source: str, target: str, as_json: bool, **flag
 def _image(context: Context, source: str, flags: dict[str, Any]) -> Image | Index:
     """A project's image, built now, or one of the local store."""
     if Path(source).is_dir():
+        from shipwheel.cli.layer_index import IndexUse
         from shipwheel.cli.making import Request, make_image
 
-        made = make_image(context, Request(directory=source, platforms=flags["platforms"], verify=not flags["no_verify"]))
+        index = IndexUse(sign_key=flags["sign_key"])
+        request = Request(directory=source, platforms=flags["platforms"], verify=not flags["no_verify"], index=index)
+        made = make_image(context, request)
         context.say(f"built {made.name}  {made.image.manifest.digest}  {made.seconds:.2f} s")
         return made.image
     name = local_name(source)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from shipwheel.errors import IntegrityError, NetworkError, ShipwheelError, UsageError
+from shipwheel.errors import IntegrityError, NetworkError, ShipwheelError
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import RuntimeConfig, compose
@@ -84,17 +84,18 @@ class LayerIndex:
     def publish(self, layers: Mapping[str, Layer]) -> dict[str, Layer]:
         """Give the index these layers, by their keys; those that it took, with the index among their origins.
 
-        Where entries must be signed and we have no key to do it, none is sent: nobody would believe it.
+        Where entries must be signed and we have not the key to do it, none is sent: nobody would believe it.
 
         Raises:
-            UsageError: the signing key cannot be read, or is not the one that entries must be signed with.
+            UsageError: a key cannot be read.
         """
         unsigned = self.keys.trusted and not self.keys.signing
         if not layers or unsigned or not (self.publishes and self.reachable):
             return {}
         taken = {}
         try:
-            signing = self._signing()
+            if self._is_strange(signing := self._signing()):
+                return {}
             for key, done in _at_once(partial(_send, self.connect(), signing, layers), layers):
                 done.result()
                 blob = layers[key].blob
@@ -116,13 +117,16 @@ class LayerIndex:
             return None
         from shipwheel.signing import load_private_key
 
-        signing, trusted = load_private_key(self.keys.signing, self.keys.password), self._trusted()
-        if trusted and signing.public_key() != trusted:
-            raise UsageError(
-                f"'{self.keys.signing}' does not belong to '{self.keys.trusted}', by which this layer index is checked",
-                hint="sign with the private key of layer-index-key, or publish nothing: layer-index-publish = false",
-            )
-        return signing
+        return load_private_key(self.keys.signing, self.keys.password)
+
+    def _is_strange(self, signing: PrivateKey | None) -> bool:
+        """Whether nobody who checks would take what this key signs; an image may well be signed with another one."""
+        trusted = self._trusted()
+        if trusted is None or signing is None or signing.public_key() == trusted:
+            return False
+        self.publishes = False
+        self.warn(f"layers are not published: '{self.keys.signing}' does not belong to '{self.keys.trusted}'")
+        return True
 
 
 def _ask(repository: Repository, trusted: PublicKey | None, key: str) -> Layer | None:

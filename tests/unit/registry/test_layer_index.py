@@ -259,9 +259,18 @@ def test_who_cannot_sign_publishes_nothing_that_nobody_would_take(
     assert someone.warned == []
 
 
-def test_to_sign_with_the_wrong_key_is_an_error(machine: Callable[..., Someone], pairs: tuple[Pair, Pair]) -> None:
-    with pytest.raises(UsageError, match="does not belong to"):
-        machine(Keys(trusted=pairs[0].public, signing=pairs[1].private)).index.publish(LAYERS)
+def test_what_nobody_would_take_is_not_published(
+    machine: Callable[..., Someone], served: Served, pairs: tuple[Pair, Pair]
+) -> None:
+    someone = machine(Keys(trusted=pairs[0].public, signing=pairs[1].private))
+    assert someone.index.publish(LAYERS) == {}
+    assert someone.index.publish(LAYERS) == {}
+    (warning,) = someone.warned
+    assert "does not belong to" in warning
+    assert served.manifests == {}
+
+
+def test_a_signing_key_without_its_password_is_an_error(machine: Callable[..., Someone], pairs: tuple[Pair, Pair]) -> None:
     with pytest.raises(UsageError, match="encrypted"):
         machine(Keys(signing=pairs[0].private)).index.publish(LAYERS)
 
