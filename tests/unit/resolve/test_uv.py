@@ -4,16 +4,20 @@ import subprocess
 import sys
 
 ASK = """
-import sys, threading
+import sysconfig, threading, time
 from pathlib import Path
 from shipwheel.resolve.uv import Uv
-import uv
-sys.setswitchinterval(1e-6)
-start, found = threading.Barrier(8), []
+
+read = getattr(sysconfig, "_init_posix", None)
+def slowly(values):
+    time.sleep(0.2)
+    read(values)
+sysconfig._init_posix = slowly
+
+found = []
 def ask():
-    start.wait()
     found.append(Uv(folder=Path("."), env={}).run(["--version"]).returncode)
-threads = [threading.Thread(target=ask) for _ in range(8)]
+threads = [threading.Thread(target=ask) for _ in range(4)]
 for each in threads: each.start()
 for each in threads: each.join()
 print(found)
@@ -22,4 +26,4 @@ print(found)
 
 def test_several_threads_may_be_the_first_to_ask() -> None:
     done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str([0] * 8), done.stderr
+    assert done.stdout.strip() == "[0, 0, 0, 0]", done.stderr
