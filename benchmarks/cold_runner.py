@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Mapping
@@ -46,9 +47,10 @@ LOCAL_WHEELS = ("PIP_FIND_LINKS", "UV_FIND_LINKS")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cold:
-    """One push of an empty home: seconds, peak memory, and bytes by where they went."""
+    """One push of an empty home: seconds, those of the processor, peak memory, and bytes by where they went."""
 
     seconds: float
+    processor: float
     memory: int
     registry_sent: int
     registry_received: int
@@ -77,6 +79,7 @@ def main() -> None:
     with ExitStack() as stack:
         bench = Bench.open(stack, flags.cache.absolute())
         built = bench.publish()
+        log(f"load before: {os.getloadavg()[0]:.1f}")
         colds = [bench.cold(number) for number in range(flags.runs)]
     _report(built, colds)
     flags.json.write_text(json.dumps({"built": built, "cold": [asdict(each) for each in colds]}, indent=2))
@@ -125,7 +128,7 @@ class Bench:
         shutil.rmtree(home, ignore_errors=True)
         proxy = f"http://{self.to_others.address}"
         env = {**self._environment(home), "HTTP_PROXY": proxy, "HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1"}
-        before = self._counted()
+        before, worked = self._counted(), _processor()
         name = f"{self.to_registry.address}/team/app-{number}:1"
         ran = watch([BIN / "shipwheel", "push", "--json", self.project, name], env=env)
         after = self._counted()
@@ -133,9 +136,15 @@ class Bench:
         fetched = tuple(sorted(path.name for path in (home / "downloads").rglob("*") if path.is_file()))
         log(f"cold run {number}: {ran.seconds:.2f} s, {(sent + received + others) / 1e6:.2f} MB")
         return Cold(
-            seconds=ran.seconds, memory=ran.memory, registry_sent=sent, registry_received=received, others=others,
-            fetched=fetched, digest=json.loads(ran.output)["digest"],
-        )  # fmt: skip
+            seconds=ran.seconds,
+            processor=_processor() - worked,
+            memory=ran.memory,
+            registry_sent=sent,
+            registry_received=received,
+            others=others,
+            fetched=fetched,
+            digest=json.loads(ran.output)["digest"],
+        )
 
     def _counted(self) -> tuple[int, int, int]:
         others = self.to_others
@@ -144,6 +153,12 @@ class Bench:
     def _environment(self, home: Path) -> Mapping[str, str]:
         kept = {key: value for key, value in os.environ.items() if key not in LOCAL_WHEELS}
         return {**kept, "SHIPWHEEL_HOME": str(home)}
+
+
+def _processor() -> float:
+    """Seconds that commands which have ended kept processors busy."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _report(built: Mapping[str, object], colds: list[Cold]) -> None:
@@ -155,6 +170,7 @@ def _report(built: Mapping[str, object], colds: list[Cold]) -> None:
     rows = (
         ("image", f"{sizes['compressed'] / 1e9:.2f} GB compressed, {built['layers']} layers"),
         ("push of an empty home", f"{seconds.median:.2f} s ({seconds.low:.2f} to {seconds.high:.2f}, {seconds.runs} runs)"),
+        ("... of the processor", f"{Summary.of([each.processor for each in colds]).median:.2f} s"),
         ("traffic", f"{traffic.median / 1e6:.2f} MB ({traffic.low / 1e6:.2f} to {traffic.high / 1e6:.2f})"),
         ("... to and from the registry", f"{last.registry_sent / 1e3:.0f} and {last.registry_received / 1e3:.0f} KB"),
         ("... with all other hosts", f"{last.others / 1e6:.2f} MB: {len(last.fetched)} packages of the interpreter"),
