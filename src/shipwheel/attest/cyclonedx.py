@@ -22,6 +22,7 @@ _TYPES = {
     "deb": "library",
     "model": "machine-learning-model",
     "base": "container",
+    "os": "operating-system",
 }
 _IMAGE = "image"
 """What the image itself is called within the document."""

@@ -25,7 +25,7 @@ class Part:
     that was no file of its own. `files` are a model's.
     """
 
-    kind: Literal["application", "wheel", "deb", "model", "base"]
+    kind: Literal["application", "wheel", "deb", "model", "base", "os"]
     name: str
     version: str = ""
     purl: str = ""
@@ -41,16 +41,18 @@ class Part:
 
 
 def list_parts(evidence: Evidence, platform: Platform) -> tuple[Part, ...]:
-    """Everything in one platform's image: the project, its model, its base, Debian packages, Python packages.
+    """Everything in one platform's image: the project, its model, its base, the system, its packages, Python packages.
 
     Raises:
         LockError: the lock was not made for the platform.
     """
     locked = evidence.lock.of(platform)
-    distribution = locked.base.distribution if locked.base else evidence.lock.suite
+    named = locked.base.distribution if locked.base else evidence.lock.suite
+    distribution = DISTRIBUTIONS.get(named, named)
     return (
         *_own(evidence),
         *((_base(locked.base, platform),) if locked.base else ()),
+        *((_system(distribution),) if distribution else ()),
         *sorted((_deb(deb, distribution) for deb in locked.debs), key=lambda part: part.reference),
         *sorted((*map(_wheel, locked.wheels), *map(_built, locked.built)), key=lambda part: part.reference),
     )
@@ -77,10 +79,15 @@ def _base(base: BaseImage, platform: Platform) -> Part:
     return Part(kind="base", name=where, version=base.digest, purl=purl, sha256=Digest.parse(base.digest).hex)
 
 
+def _system(distribution: str) -> Part:
+    """Without it scanners do not know whose advisories are about the packages."""
+    name, _, version = distribution.partition("-")
+    return Part(kind="os", name=name, version=version)
+
+
 def _deb(deb: Deb, distribution: str) -> Part:
-    qualifiers = {"arch": deb.architecture, "distro": DISTRIBUTIONS.get(distribution, distribution)}
-    vendor = "ubuntu" if distribution.startswith("ubuntu") else "debian"
-    purl = _purl(f"deb/{vendor}", deb.name, deb.version, **qualifiers)
+    vendor = distribution.partition("-")[0] or "debian"
+    purl = _purl(f"deb/{vendor}", deb.name, deb.version, arch=deb.architecture, distro=distribution)
     return Part(kind="deb", name=deb.name, version=deb.version, purl=purl, sha256=deb.sha256)
 
 

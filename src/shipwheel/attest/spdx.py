@@ -17,7 +17,14 @@ from shipwheel.oci.image import CREATED, canonical_json
 PREDICATE = "https://spdx.dev/Document"
 MEDIA_TYPE = "application/spdx+json"
 
-_PURPOSES = {"application": "APPLICATION", "wheel": "LIBRARY", "deb": "LIBRARY", "model": "OTHER", "base": "CONTAINER"}
+_PURPOSES = {
+    "application": "APPLICATION",
+    "wheel": "LIBRARY",
+    "deb": "LIBRARY",
+    "model": "OTHER",
+    "base": "CONTAINER",
+    "os": "OPERATING-SYSTEM",
+}
 _DOCUMENT, _IMAGE = "SPDXRef-DOCUMENT", "SPDXRef-image"
 _UNKNOWN = "NOASSERTION"
 
@@ -90,7 +97,9 @@ def _checksum(sha256: str) -> dict[str, str]:
 
 
 def _identity(part: Part) -> str:
-    return f"SPDXRef-{part.kind}-{_safe(part.name)}"
+    """Of the system as Trivy spells it, which by nothing else sees that it is one."""
+    kind = "OperatingSystem" if part.kind == "os" else part.kind
+    return f"SPDXRef-{kind}-{_safe(part.name)}"
 
 
 def _file_identity(file: ModelFile) -> str:

@@ -87,6 +87,15 @@ def test_packages_on_a_base_are_of_its_distribution() -> None:
     assert all("distro=debian-12" in purl for purl in purls)
 
 
+@pytest.mark.parametrize("lock", [EVIDENCE.lock, ON_BASE])
+def test_the_system_is_named_so_that_scanners_know_its_advisories(lock: Lock) -> None:
+    components = cyclonedx(replace(EVIDENCE, lock=lock), AMD64)["components"]
+    assert [(each["name"], each["version"]) for each in components if each["type"] == "operating-system"] == [("debian", "12")]
+    packages = spdx(replace(EVIDENCE, lock=lock), AMD64)["packages"]
+    (system,) = [each for each in packages if each.get("primaryPackagePurpose") == "OPERATING-SYSTEM"]
+    assert (system["name"], system["versionInfo"]) == ("debian", "12")
+
+
 def test_sboms_depend_on_the_lock_and_the_project_alone() -> None:
     later = replace(EVIDENCE, revision=None, parameters={"bytecode": False})
     for make in (cyclonedx, spdx):
