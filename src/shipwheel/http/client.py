@@ -40,7 +40,7 @@ T = TypeVar("T")
 class Client:
     """Talks to servers; safe to use from several threads. Close it, or use it in a `with`.
 
-    `tls` makes the context at the first connection; `traffic` counts what goes over the wire.
+    `tls` makes the context at the first connection; `traffic` counts what goes over the wire; `direct` goes past proxies.
     """
 
     def __init__(
@@ -50,11 +50,12 @@ class Client:
         *,
         tls: Callable[[], ssl.SSLContext] = trusted,
         traffic: Traffic | None = None,
+        direct: bool = False,
     ) -> None:
         self.traffic = traffic or Traffic()
         self._passwords = Passwords(credentials or Credentials())
         self._limits = limits or Limits()
-        self._tls = tls
+        self._tls, self._direct = tls, direct
         self._lock = threading.Lock()
         self._http: httpx.Client | None = None
 
@@ -226,6 +227,7 @@ class Client:
                     verify=self._tls(),
                     limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
                     headers={"User-Agent": USER_AGENT},
+                    trust_env=not self._direct,
                 )
             return self._http
 

@@ -112,7 +112,8 @@ class Registries:
         with self._lock:
             if key not in self._clients:
                 limits = self._access.limits if patient else replace(self._access.limits, attempts=1)
-                self._clients[key] = Client(limits=limits, tls=partial(self._context, host), traffic=self.traffic)
+                tls, direct = partial(self._context, host), _is_loopback(host)
+                self._clients[key] = Client(limits=limits, tls=tls, traffic=self.traffic, direct=direct)
             return self._clients[key]
 
     def _context(self, host: str) -> ssl.SSLContext:

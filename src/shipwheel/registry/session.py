@@ -15,6 +15,9 @@ from shipwheel.oci.image import MAX_JSON
 from shipwheel.registry.auth import NOBODY, Authority, Scopes
 from shipwheel.registry.logins import Login
 
+_WHOLE_ONLY = ("-docker.pkg.dev", "gcr.io")
+"""Google's take no pieces, as their documentation says: the answer to the second would tell, but late."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -36,7 +39,7 @@ class Session:
     def __init__(self, host: str, *, plain: bool, login: Callable[[], Login | None], client: Callable[[str], Client]) -> None:
         self.host = host
         self.client = client(f"https://{host}")
-        self.takes_pieces = True
+        self.takes_pieces = not host.endswith(_WHOLE_ONLY)
         """Whether it takes a blob in several pieces; the first refusal tells."""
         self._authority = Authority(self.base, login, client)
         self._plain = plain

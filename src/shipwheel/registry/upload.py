@@ -42,6 +42,8 @@ class Upload:
         """Whether the registry may have another idea of what it has than we."""
         self._looked = False
         """Whether it was asked for that since the last piece that it took."""
+        self._restarted = False
+        """Whether it refused to go on before."""
         self._committing = False
         """Whether it may have the whole blob, though its word for that did not arrive."""
         if begun:
@@ -121,18 +123,16 @@ class Upload:
         self._sent, self._doubtful, self._looked = start + length, False, False
 
     def _refused(self, error: NetworkError) -> None:
-        """Where the first piece is refused, the whole is sent; where a later one is, the registry is asked what it has, and
-        where that did not help, the blob begins anew."""
+        """Where a later piece is refused, the registry is asked what it has, and where that does not help, the blob begins
+        anew; where the first one is, or a later one again, the whole is sent in one request."""
         status = error.fields.get("status")
-        if self._sent == 0 and status in _NO_PIECES:
-            self._session.takes_pieces, self._location = False, ""
-        elif status == 416 and not self._looked:
-            pass
-        elif status in _LOST:
-            self._location = ""
-        else:
-            return
-        error.fields["retryable"] = True
+        if status == 416 and self._sent and not self._looked:
+            error.fields["retryable"] = True
+        elif status in (_LOST if self._sent else _LOST | _NO_PIECES):
+            if self._restarted or (not self._sent and status in _NO_PIECES):
+                self._session.takes_pieces = False
+            self._location, self._restarted = "", True
+            error.fields["retryable"] = True
 
     def _look(self) -> None:
         """What the registry has of the upload, which it may also have lost."""

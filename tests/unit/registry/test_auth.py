@@ -12,7 +12,7 @@ from shipwheel.oci.reference import Reference
 from shipwheel.registry.logins import Login, Logins
 from shipwheel.registry.registries import Access, Registries
 from support.registry import Fault, Served
-from support.trees import image
+from support.trees import foreign, image
 
 from .conftest import FAST, Connect
 
@@ -81,6 +81,25 @@ def test_a_token_that_ends_within_a_push_is_renewed(served: Served, connect: Con
     copy(given, repository, "1.0")
     assert repository.resolve("1.0").manifest.digest == given.manifest.digest
     assert len(_tokens(served)) == 2
+
+
+def test_a_token_that_ends_between_two_pieces_is_renewed(
+    served: Served, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shipwheel.registry.upload.PIECE", 1000)
+    served.auth = SECRET
+    served.faults = [Fault(method="PATCH", times=1), Fault(method="PATCH", action=served.revoke)]
+    connect().write(blob := foreign(bytes(range(250)) * 10))
+    assert served.blobs["team/app"][str(blob.digest)] == blob.read()
+    assert [each.status for each in served.log if each.method == "PATCH"] == [202, 401, 202, 202]
+
+
+def test_a_scope_that_a_registry_wants_besides_is_asked_for(served: Served, connect: Connect) -> None:
+    served.auth = SECRET
+    challenge = f'Bearer realm="http://{served.host}/token",service="test",scope="aws"'
+    served.faults = [Fault(path="/v2/team", status=401, headers={"WWW-Authenticate": challenge})]
+    assert connect().manifest("1.0") is None
+    assert _tokens(served) == ["/token?service=test&scope=aws&scope=repository%3Ateam%2Fapp%3Apull"]
 
 
 def test_a_token_is_renewed_before_it_ends(served: Served, connect: Connect) -> None:

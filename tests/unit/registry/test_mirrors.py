@@ -103,6 +103,23 @@ def test_a_host_that_is_not_loopback_is_never_spoken_to_without_tls(served: Serv
         copy(image("a"), registries.repository(Reference.parse(f"{served.host}/app")), "1.0")
 
 
+def test_loopback_is_reached_past_proxies(served: Served, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    copy(image("a"), connect(), "1.0")
+
+
+def test_other_hosts_are_reached_through_proxies(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", f"http://{served.host}")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    access = Access(limits=FAST, insecure=frozenset({"registry.example:5000"}))
+    with Registries(access) as registries:
+        assert registries.repository(Reference.parse("registry.example:5000/app")).manifest("1.0") is None
+    assert served.said() == ["GET http://registry.example:5000/v2/app/manifests/1.0 404"]
+
+
 @pytest.mark.parametrize(
     ("host", "plain"),
     [
@@ -134,7 +151,7 @@ class TestTls:
         monkeypatch.setattr("shipwheel.registry.registries._is_loopback", lambda host: False)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(authority / "own.crt", authority / "own.key")
-        with registry(Served(tls=context)) as served:
+        with registry(Served(tls=context, absolute=True)) as served:  # its locations say http, as behind a proxy
             reference = Reference.parse(f"{served.host}/app")
             with Registries(Access(limits=FAST)) as registries, pytest.raises(NetworkError, match="CERTIFICATE_VERIFY"):
                 registries.repository(reference).resolve("1.0")

@@ -91,6 +91,10 @@ FAULTS = {
         [Fault(method="PATCH", cut_upload=200), Fault(method="GET", status=204, headers={"Range": "0-99"})],
         [POST, LOST, LOOK, ("PATCH", 416), POST, PATCH, PATCH, PATCH, PUT],
     ),
+    "later pieces are refused": (
+        [Fault(method="PATCH", times=1), Fault(method="PATCH", status=404), Fault(method="PATCH", status=404)],
+        [POST, PATCH, ("PATCH", 404), POST, ("PATCH", 404), POST, PUT],
+    ),
     "the status cannot be asked": (
         [Fault(method="PATCH", cut_upload=200), Fault(method="GET", status=503)],
         [POST, LOST, ("GET", 503), LOOK, PATCH, PATCH, PATCH, PUT],
@@ -162,14 +166,19 @@ def test_small_uploads_begin_anew(
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_every_lasting_refusal_is_named(served: Served, connect: Connect, method: str, status: int) -> None:
     served.faults = [Fault(method=method, path="/v2/", status=status, times=99)]
-    if method == "PATCH" and status in (400, 404, 405, 411, 415, 416, 501):
+    if method == "PATCH" and status in (400, 404, 405, 409, 410, 411, 415, 416, 501):
         connect().write(LARGE)  # goes in one piece then
         return
     with pytest.raises(NetworkError) as raised:
         connect().write(LARGE if method == "PATCH" else SMALL)
     assert (raised.value.fields["method"], raised.value.fields["status"]) == (method, status)
-    again = {408, 425, 429, 500, 502, 503, 504} | ({409, 410} if method == "PATCH" else set())  # the upload may be lost
-    assert raised.value.fields["retryable"] is (status in again)
+    assert raised.value.fields["retryable"] is (status in (408, 425, 429, 500, 502, 503, 504))
+
+
+def test_google_is_sent_the_whole(served: Served, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shipwheel.registry.session._WHOLE_ONLY", served.host)
+    connect().write(LARGE)
+    assert _exchanges(served) == [POST, PUT]
 
 
 def test_a_registry_without_a_location_is_named(served: Served, connect: Connect) -> None:
