@@ -100,5 +100,6 @@ class Pushes:
     def _push(self, to: Lane, way: str, **where: Any) -> Pushed:
         found = Pushed(example=self.example, side=self.side.name, way=way, **where, **to.push(self.side.ways[way]))
         place = f"{found.example}: {found.side}, {found.way}, {found.change}"
-        log(f"{place}: {found.seconds:.2f} s, {found.stored / 1e6:.2f} MB stored")
+        sent = "not counted" if found.sent is None else f"{found.sent / 1e3:.1f} KB"
+        log(f"{place}: {found.seconds:.2f} s, {found.stored / 1e3:.1f} KB stored, sent {sent}")
         return found

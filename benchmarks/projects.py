@@ -18,6 +18,9 @@ PYTHON = "3.11"
 EXAMPLES = {"tabular": ("fastapi", "scikit-learn"), "torch": ("embeddings", "numpy")}
 """What `--only` names: the example, and the heavy requirement that moves."""
 
+FOR_DOCKERFILES = ("requirements.lock", "heavy.lock", "light.lock")
+"""What only the Dockerfiles read; they have lists of their own of what they take."""
+
 SMALL = "cachetools"
 """The small requirement that is added: one wheel of some 10 KB, no dependencies."""
 
@@ -57,12 +60,8 @@ class Project:
         (self.folder / "app.py").write_text(code)
         pins = self.pins.get(change, self.pins[FIRST])
         heavy = [pin for pin in pins if self._is_heavy(pin)]
-        for name, lines in (
-            ("requirements.txt", pins),
-            ("requirements.lock", pins),
-            ("heavy.lock", heavy),
-            ("light.lock", [pin for pin in pins if pin not in heavy]),
-        ):
+        light = [pin for pin in pins if pin not in heavy]
+        for name, lines in (("requirements.txt", pins), *zip(FOR_DOCKERFILES, (pins, heavy, light), strict=True)):
             (self.folder / name).write_text("\n".join(lines) + "\n")
 
     def uses(self, wheel: Path) -> bool:
@@ -84,6 +83,7 @@ def prepare(name: str, heavy: str, work: Path) -> Project:
     download({pin for lines in pins.values() for pin in lines}, wheels)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (folder / ".dockerignore").write_text("".join(f"/{name}\n" for name in FOR_DOCKERFILES))
     for file in (example / "shipwheel.toml", example / ".python-version"):
         if file.exists():
             shutil.copy(file, folder)

@@ -91,7 +91,8 @@ class Services:
         for nth, each in enumerate(made):
             (each.folder / "model").mkdir(parents=True)
             (each.folder / "model" / "config.json").write_text(f'{{"service": {nth}}}\n')
-            shutil.copy(self.project.folder / ".python-version", each.folder)
+            for name in (".python-version", ".dockerignore"):
+                shutil.copy(self.project.folder / name, each.folder)
             each.apply(CODE, nth)
         return made
 
