@@ -12,7 +12,7 @@ from shipwheel import __version__
 from shipwheel.layers.code import is_model
 from shipwheel.lock import Lock, ModelFile, dump_lock, parse_lock
 from shipwheel.oci.image import canonical_json
-from shipwheel.project import Project
+from shipwheel.project import Project, Settings
 from shipwheel.project.revision import Revision
 
 PARAMETERS = (
@@ -57,7 +57,8 @@ def gather(
         for file in project.files
         if is_model(file, project) and not file.target
     )
-    settings = {name.replace("_", "-"): value for name in PARAMETERS if (value := getattr(project.settings, name))}
+    asked = {name: getattr(project.settings, name) for name in PARAMETERS}
+    settings = {name.replace("_", "-"): value for name, value in asked.items() if value != getattr(Settings(), name)}
     return Evidence(
         name=project.name,
         lock=lock,

@@ -74,5 +74,5 @@ def attest_pushed(
         context.say("not built here: neither SBOM nor provenance is attached")
     if evidence or key:
         sent = attest(image, evidence, repository, key)
-        what = " and ".join(filter(None, ("SBOM and provenance" if evidence else "", "signature" if key else "")))
+        what = ", ".join([*(("SBOMs", "provenance") if evidence else ()), *(("signature",) if key else ())])
         context.say(f"{what}: {'attached' if sent else 'there already'}")
