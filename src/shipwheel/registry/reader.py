@@ -15,6 +15,9 @@ from shipwheel.registry.download import Download
 from shipwheel.registry.manifest import ACCEPT, checked
 from shipwheel.registry.session import Session
 
+_ABSENT = frozenset({"NAME_UNKNOWN", "MANIFEST_UNKNOWN"})
+"""Codes that say so whatever the status."""
+
 
 class Reader:
     """Reads the repository `name`; safe to use from several threads. A mirror that does not answer is not asked again."""
@@ -39,7 +42,7 @@ class Reader:
         try:
             return checked(self._session.ask(self._manifest(reference), scopes), reference)
         except NetworkError as error:
-            if absent(error):
+            if absent(error) or error.fields.get("code") in _ABSENT:
                 return None
             raise
 

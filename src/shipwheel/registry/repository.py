@@ -204,7 +204,7 @@ class Repository:
                 continue  # who may not read the other repository may write this one
             if answer.status == 201:
                 return True, None
-            begun = answer
+            begun = answer if "location" in answer.headers else begun
         return False, begun
 
     def _sources(self, blob: Blob) -> Iterator[str]:

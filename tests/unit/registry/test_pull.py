@@ -99,6 +99,29 @@ class TestManifest:
         assert found.descriptor.media_type == expected
 
 
+STATUSES = [*range(400, 404), *range(405, 410), *range(411, 418), 421, 422, 423, 424, 425, 426, 428, 429, 431, 451]
+
+
+@pytest.mark.parametrize("status", [*STATUSES, *range(500, 512)])
+def test_every_refusal_to_read_is_named(served: Served, connect: Connect, status: int) -> None:
+    served.faults = [Fault(path="/v2/", status=status, times=99)]
+    repository = connect()
+    for read in (lambda: repository.manifest("1.0"), lambda: repository.open(LARGE.descriptor)):
+        with pytest.raises(NetworkError, match=f"failed: {status}") as raised:
+            read()
+        assert raised.value.fields["status"] == status
+        assert raised.value.fields["retryable"] is (status in (408, 425, 429, 500, 502, 503, 504))
+    with pytest.raises(NetworkError, match=f"HEAD .* failed: {status}"):
+        repository.has(LARGE.descriptor)
+
+
+@pytest.mark.parametrize("code", ["NAME_UNKNOWN", "MANIFEST_UNKNOWN"])
+def test_absent_by_the_registrys_own_word(served: Served, connect: Connect, code: str) -> None:
+    body = canonical_json({"errors": [{"code": code}]})
+    served.faults = [Fault(path="/v2/", status=400, body=body, headers={"Content-Type": "application/json"})]
+    assert connect().manifest("1.0") is None
+
+
 class TestResolve:
     def test_only_what_one_platform_needs_is_read(self, served: Served, connect: Connect) -> None:
         given = compose_index([image("a"), image("a", "b", platform="linux/arm64")])
