@@ -219,6 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raise _CutError
             if fault.body is not None:
                 answer.body = fault.body
+            if not self.taken:
+                self.read()
             status = answer.status
             self.record(status)
             self.send(answer, fault)
@@ -259,8 +261,6 @@ class _Handler(BaseHTTPRequestHandler):
         return data
 
     def send(self, answer: Answer, fault: Fault) -> None:
-        if not self.taken:
-            self.read()
         self.send_response(answer.status)
         for key, value in answer.headers.items():
             self.send_header(key, value)

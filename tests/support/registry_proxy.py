@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 @dataclass
 class Cut:
-    """Break once, after so many bytes to the server or from it on one connection; 0: never."""
+    """Break once, after so many bytes to the server or from it on one connection; 0: never. Counts those of all."""
 
     sent: int = 0
     received: int = 0
+    all_sent: int = 0
+    all_received: int = 0
 
     def reached(self, sent: int, received: int) -> bool:
         hit = bool(self.sent and sent >= self.sent) or bool(self.received and received >= self.received)
@@ -58,11 +60,13 @@ class _Pair:
     def pump(self, source: socket.socket, to: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(16384):
-                to.sendall(data)
                 if source is self.client:
                     self.sent += len(data)
+                    self.cut.all_sent += len(data)
                 else:
                     self.received += len(data)
+                    self.cut.all_received += len(data)
+                to.sendall(data)
                 if self.cut.reached(self.sent, self.received):
                     for end in (self.client, self.server):
                         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close is a reset

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import ssl
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 from shipwheel.credentials import Credentials, origin, redact, redact_text
 from shipwheel.errors import ConfigError, NetworkError
-from shipwheel.http import Client, Limits
+from shipwheel.http import Client, Limits, Request, Traffic
+from shipwheel.http.tls import trusted
 from support.index import Fault, FileServer, serve
+from support.registry import Fault as Broken
+from support.registry import registry
+from support.registry_proxy import Cut, cutting
 
 FAST = Limits(connect=2, stall=0.3, attempts=3, backoff=0.01, longest_wait=0.05)
 
@@ -193,6 +199,85 @@ def test_redaction() -> None:
     assert redact("http://[broken") == "(malformed URL)"
     assert origin("HTTPS://joe@Example.org:443/x") == "https://example.org"
     assert "secret" not in repr(Credentials(given={"https://a": ("joe", "secret")}))
+
+
+def test_a_body_is_opened_anew_for_each_attempt(client: Client) -> None:
+    with registry() as served:
+        served.faults = [Broken(method="PATCH", status=503), Broken(method="PATCH", status=202)]
+        request = Request(
+            method="PATCH",
+            url=f"http://{served.host}/v2/",
+            headers={"Content-Length": "6"},
+            content=lambda: iter([b"abc", b"def"]),
+        )
+        assert client.ask(request)[1].status == 202
+        assert [each.received for each in served.log] == [6, 6]
+
+
+@pytest.mark.parametrize(("status", "goes_on"), [(307, True), (308, True), (301, False), (302, False), (303, False)])
+def test_a_redirected_write_keeps_its_method_and_body_or_ends(client: Client, status: int, goes_on: bool) -> None:
+    with registry() as served:
+        served.faults = [Broken(path="/old", status=status, headers={"Location": "/new"}), Broken(path="/new", status=201)]
+        request = Request(method="PUT", url=f"http://{served.host}/old", content=b"abc")
+        if goes_on:
+            assert client.ask(request)[1].status == 201
+            assert (served.log[-1].method, served.log[-1].received) == ("PUT", 3)
+        else:
+            with pytest.raises(NetworkError, match=rf"redirect {status} to http://{served.host}/new, which is for reading"):
+                client.ask(request)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"errors":[{"code":"DENIED","message":"no"}]}', "403 Forbidden: DENIED: no"),
+        (b'{"error":"invalid_grant","error_description":"gone"}', "403 Forbidden: invalid_grant: gone"),
+        (b'{"details":"incorrect username"}', "403 Forbidden: incorrect username"),
+        (b'{"errors":[]}', "403 Forbidden"),
+        (b'{"errors":["x"]}', "403 Forbidden"),
+        (b'{"errors":[{"code":1,"message":["x"]}]}', "403 Forbidden"),
+        (b"[" * 70_000, "403 Forbidden"),
+        (b"<html>", "403 Forbidden"),
+    ],
+)
+def test_refusals_are_told_in_the_servers_words(client: Client, body: bytes, words: str) -> None:
+    with registry() as served:
+        served.faults = [Broken(status=403, body=body, headers={"Content-Type": "application/json"})]
+        with pytest.raises(NetworkError) as raised:
+            client.get(f"http://{served.host}/x")
+        assert raised.value.message.endswith(f"failed: {words}")
+
+
+def test_traffic_is_what_goes_over_the_wire(server: FileServer) -> None:
+    cut, traffic = Cut(), Traffic()
+    with cutting(server.url.removeprefix("http://"), cut) as proxy, Client(limits=FAST, traffic=traffic) as client:
+        client.get(f"http://{proxy}/files/a.bin")
+        client.size(f"http://{proxy}/files/a.bin")
+        with pytest.raises(NetworkError):
+            client.get(f"http://{proxy}/files/absent")
+    assert traffic == Traffic(sent=cut.all_sent, received=cut.all_received, requests=3)
+
+
+class TestCertificates:
+    def test_the_systems_are_trusted(self) -> None:
+        paths = ssl.get_default_verify_paths()
+        if not paths.cafile and not paths.capath:
+            pytest.skip("this system has none")
+        assert trusted().verify_mode is ssl.CERT_REQUIRED
+
+    def test_a_file_of_the_environment_comes_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        chosen = tmp_path / "chosen.pem"
+        chosen.write_text(
+            Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
+        )
+        monkeypatch.setenv("SSL_CERT_FILE", str(chosen))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "empty"))
+        assert trusted().cert_store_stats()["x509_ca"] == 1
+
+    def test_certifis_where_the_system_has_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        assert trusted().cert_store_stats()["x509_ca"] > 50
 
 
 @pytest.mark.network

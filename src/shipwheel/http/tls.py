@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
-import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shipwheel.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
 
 
 def trusted() -> ssl.SSLContext:
     """The system's certificates, or those of SSL_CERT_FILE and SSL_CERT_DIR; certifi's only where the system has none."""
+    import ssl
+
     context = ssl.create_default_context()
     if not context.cert_store_stats()["x509_ca"] and not _folder_has_certificates():
         import certifi
@@ -21,6 +26,8 @@ def trusted() -> ssl.SSLContext:
 
 def unchecked() -> ssl.SSLContext:
     """Any certificate: for hosts that may be spoken to without TLS at all."""
+    import ssl
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -45,5 +52,7 @@ def add_certificates(context: ssl.SSLContext, folder: Path) -> None:
 
 def _folder_has_certificates() -> bool:
     """Those of a folder are loaded when they are needed, so that a context does not count them."""
+    import ssl
+
     folder = ssl.get_default_verify_paths().capath
-    return folder is not None and any(os.scandir(folder))
+    return bool(folder and any(os.scandir(folder)))

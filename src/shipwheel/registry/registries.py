@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shipwheel.errors import NetworkError
@@ -19,6 +19,9 @@ from shipwheel.oci.reference import DOCKER_HUB, Reference
 from shipwheel.registry.logins import Login, Logins
 from shipwheel.registry.repository import Repository
 from shipwheel.registry.session import Session
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["Access", "Registries", "Traffic"]
 
