@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+from shipwheel.oci.image import Index
+from support.cargo import AMD64, ARM64, Mirror, make_script
 from support.ship import Ship
 
 
@@ -82,3 +84,22 @@ def test_a_dirty_folder_and_the_setting_leave_the_commit_out(ship: Ship, project
     (project / "shipwheel.toml").write_text("git-annotations = false\n")
     commit(project)
     assert ship.build(project, "--no-bytecode")["digest"] == plain
+
+
+def test_an_index_and_its_images_tell_what_the_project_says(ship: Ship, shelf: Path, mirror: Mirror, tmp_path: Path) -> None:
+    folder = make_script(tmp_path / "both")
+    (folder / "pyproject.toml").write_text('[project]\nname = "Both"\nversion = "1.0"\nlicense = "MIT"\n')
+    mirror.lock(folder, platforms=(AMD64, ARM64))
+    ship.build(folder, "--no-bytecode", "--platform", "linux/amd64", "--platform", "linux/arm64", "-t", "both:1")
+    told = {"title": "Both", "version": "1.0", "licenses": "MIT"}
+    assert annotations(ship, "both:1") == told
+    index = ship.image("both:1")
+    assert isinstance(index, Index)
+    for image in index.images:
+        assert (
+            json.loads(image.manifest.read())["annotations"].keys() == json.loads(index.manifest.read())["annotations"].keys()
+        )
+    listed = [
+        ship("sbom", "both:1", "--platform", str(each)).json["metadata"]["properties"][0]["value"] for each in (AMD64, ARM64)
+    ]
+    assert listed == ["linux/amd64", "linux/arm64"]

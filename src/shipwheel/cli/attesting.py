@@ -72,6 +72,8 @@ def attest_pushed(
     evidence = kept_evidence(context, image) if documents else None
     if evidence is None and documents:
         context.say("not built here: neither SBOM nor provenance is attached")
+    if evidence and evidence.revision is None:
+        context.say("provenance names no commit: git did not hold the project's folder exactly as it was built")
     if evidence or key:
         sent = attest(image, evidence, repository, key)
         what = ", ".join([*(("SBOMs", "provenance") if evidence else ()), *(("signature",) if key else ())])
