@@ -16,7 +16,7 @@ from shipwheel.http import Request, absent
 from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
 from shipwheel.oci.image import INDEX_TYPES, Image, Index, manifests
 from shipwheel.oci.reference import Reference
-from shipwheel.registry.auth import pull, push
+from shipwheel.registry.auth import Scopes, pull, push
 from shipwheel.registry.reader import Reader
 from shipwheel.registry.referrers import Referrers
 from shipwheel.registry.resolver import PARALLEL, Resolver
@@ -89,29 +89,16 @@ class Repository:
         """Whether the repository has the blob."""
         if descriptor.digest in self._blobs:
             return True
-        request = Request(method="HEAD", url=f"{self._path}/blobs/{descriptor.digest}", follow=False)
-        try:
-            answer = self._session.ask(request, self._push)
-        except NetworkError as error:
-            if error.fields.get("status") == 404:
-                return False
-            raise
-        # a redirect leads to the storage that has it, or to the place where to ask
-        if answer.status >= 300 and urlsplit(answer.headers.get("location", "")).path == urlsplit(answer.url).path:
-            self._session.ask(replace(request, follow=True), self._push)
-        self._blobs.add(descriptor.digest)
-        return True
+        answer = self._head(descriptor, self._push)
+        if answer:
+            self._blobs.add(descriptor.digest)
+        return answer is not None
 
     def offers(self, descriptor: Descriptor) -> bool:
         """Whether readers find the blob, of this size as far as the registry tells; `has` asks with the right to push."""
-        request = Request(method="HEAD", url=f"{self._path}/blobs/{descriptor.digest}", follow=False)
-        try:
-            answer = self._session.ask(request, self._pull)
-        except NetworkError as error:
-            if absent(error):
-                return False
-            raise
-        return answer.status >= 300 or answer.headers.get("content-length") in (None, str(descriptor.size))
+        answer = self._head(descriptor, self._pull)
+        length = answer.headers.get("content-length") if answer and answer.status < 300 else None
+        return answer is not None and length in (None, str(descriptor.size))
 
     def write(self, blob: Blob) -> None:
         """Give the repository a blob: mounted where one of its origins is in this registry, else uploaded.
@@ -159,6 +146,20 @@ class Repository:
     @property
     def _resolver(self) -> Resolver:
         return Resolver(manifest=self._below, blob=self.blob)
+
+    def _head(self, descriptor: Descriptor, scopes: Scopes) -> Answer | None:
+        """What the registry says of a blob; None: it has none. A redirect leads to the storage that has it, or, where the
+        path stays, to the place where to ask."""
+        request = Request(method="HEAD", url=f"{self._path}/blobs/{descriptor.digest}", follow=False)
+        try:
+            answer = self._session.ask(request, scopes)
+            if answer.status >= 300 and urlsplit(answer.headers.get("location", "")).path == urlsplit(answer.url).path:
+                answer = self._session.ask(replace(request, follow=True), scopes)
+        except NetworkError as error:
+            if absent(error):
+                return None
+            raise
+        return answer
 
     def _present(self, name: str) -> Blob:
         manifest = self.manifest(name)

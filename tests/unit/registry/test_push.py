@@ -147,8 +147,16 @@ class TestHas:
     def test_a_redirect_to_where_to_ask_is_followed(self, served: Served, connect: Connect) -> None:
         path = f"/v2/team/app/blobs/{foreign(b'x').digest}"
         served.faults = [Fault(method="HEAD", status=308, headers={"Location": f"http://{served.host}{path}"})]
-        with pytest.raises(NetworkError, match="404"):
-            connect().has(foreign(b"x").descriptor)
+        assert not connect().has(foreign(b"x").descriptor)
+
+    def test_readers_ask_as_readers(self, served: Served, connect: Connect) -> None:
+        served.put_blob("team/app", b"x")
+        served.auth = "joe:secret"
+        repository, blob = connect(), foreign(b"x")
+        assert repository.offers(blob.descriptor)
+        assert not repository.offers(replace(blob.descriptor, size=2))
+        assert not repository.offers(foreign(b"y").descriptor)
+        assert not any("push" in each for each in served.said("GET"))
 
     def test_what_was_written_is_known(self, served: Served, connect: Connect) -> None:
         repository = connect()
