@@ -233,3 +233,19 @@ def test_a_wheel_that_is_added_is_the_only_one_made(
     fetched = {path for path in server.paths() if path.startswith("/files/")}
     assert fetched == {"/files/gamma-3.0-py3-none-any.whl"}
     assert {what for what, came in whence(data).items() if came == "new"} == {"gamma 3.0", "code"}
+
+
+def test_a_home_that_counts_on_layers_that_were_removed_can_be_mended(
+    ship: Ship, other: Ship, sharing: Path, served: Served
+) -> None:
+    first = ship.build(sharing, PLAIN)
+    other("build", sharing, PLAIN)
+    served.manifests.clear()
+    served.blobs.clear()
+    (name,) = Store(other.home).names()
+    other("rmi", name)
+    other("prune", "--all")
+    data = other("build", sharing, PLAIN, "--json").json
+    assert data["digest"] == first["digest"]
+    assert set(whence(data).values()) == {"new"}
+    other("push", name, f"{served.host}/team/app:1")
