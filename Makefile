@@ -55,6 +55,7 @@ bench-serve: setup
 
 equals-pip: setup
 	$(BIN)/python tests/equals_pip/compare.py
+	PYTHONPATH=tests $(BIN)/python -m equals_pip.arm64
 
 docs: setup
 	$(BIN)/python docs/generate.py

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the real engines and validators that the engine tests drive, on a Debian 12 machine, as root.
-# Docker and cosign come from Debian trixie (bookworm's are too old or absent) at a low pin, so nothing else on the machine moves.
+# Docker and cosign come from Debian trixie (bookworm's are too old or absent) at a low pin, so nothing else on the machine moves but
+# the C library that they ask for.
 # Harmless to run again: what is there already is left alone.
 set -euo pipefail
 

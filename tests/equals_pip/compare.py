@@ -73,24 +73,24 @@ class Pip:
         """Made once per cache."""
         venv = cache / "pip"
         if not (venv / "bin" / "pip").exists():
-            _run([sys.executable, "-m", "venv", str(venv)])
-            _run([str(venv / "bin" / "pip"), "install", "--quiet", "--upgrade", "pip"])
+            run([sys.executable, "-m", "venv", str(venv)])
+            run([str(venv / "bin" / "pip"), "install", "--quiet", "--upgrade", "pip"])
         return cls(command=(str(venv / "bin" / "pip"), "--disable-pip-version-check"), wheels=cache / "wheels")
 
     def download(self, spec: str) -> Path:
         """The wheel of `name==version`, kept for the next time."""
         folder = self.wheels / spec
         if not list(folder.glob("*.whl")):
-            _run([*self.command, "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), spec])
+            run([*self.command, "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), spec])
         return next(folder.glob("*.whl"))
 
-    def install(self, wheel: Path, venv: Path) -> dict[str, File]:
-        """What installing it leaves, by path below the environment."""
-        _run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
-        before = set(_walk(venv))
+    def install(self, venv: Path, *wheels: Path) -> dict[str, File]:
+        """What installing them leaves, by path below the environment."""
+        run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
+        before = set(walk(venv))
         options = ("--quiet", "--no-deps", "--no-compile", "--no-index", "--no-warn-script-location")
-        _run([*self.command, "--python", str(venv / "bin" / "python"), "install", *options, str(wheel)], plain=True)
-        return {path: _installed(venv, path) for path in _walk(venv) if path not in before}
+        run([*self.command, "--python", str(venv / "bin" / "python"), "install", *options, *map(str, wheels)], plain=True)
+        return {path: installed(venv, path) for path in walk(venv) if path not in before}
 
 
 def read_list(text: str) -> list[tuple[str, bool]]:
@@ -104,10 +104,10 @@ def compare(spec: str, pip: Pip) -> Outcome:
     started = time.monotonic()
     wheel = pip.download(spec)
     with tempfile.TemporaryDirectory(prefix="equals-pip-") as folder:
-        theirs = pip.install(wheel, Path(folder, "venv"))
+        theirs = pip.install(Path(folder, "venv"), wheel)
         their_record = _record(theirs, lambda path: Path(folder, "venv", path).read_bytes())
     ours, our_record = packed(wheel)
-    differences = [*_differences(theirs, ours), *_set_differences("RECORD", their_record, our_record)]
+    differences = [*differences_of(theirs, ours), *_set_differences("RECORD", their_record, our_record)]
     return Outcome(spec=spec, files=len(ours), seconds=time.monotonic() - started, differences=tuple(differences))
 
 
@@ -143,13 +143,15 @@ def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> BinaryIO:
     return stream  # type: ignore[return-value]
 
 
-def _walk(venv: Path) -> Iterator[str]:
+def walk(venv: Path) -> Iterator[str]:
+    """Every path below it."""
     for folder, folders, files in os.walk(venv):
         for name in (*folders, *files):
             yield str(Path(folder, name).relative_to(venv))
 
 
-def _installed(venv: Path, path: str) -> File:
+def installed(venv: Path, path: str, own_path: str = "") -> File:
+    """What lies there; `own_path` is the environment's own idea of where it is."""
     full = venv / path
     mode = full.lstat().st_mode & 0o7777
     if full.is_symlink():
@@ -157,7 +159,7 @@ def _installed(venv: Path, path: str) -> File:
     if full.is_dir():
         return "dir", mode, ""
     with full.open("rb") as stream:
-        return "file", mode, _sha256(stream, str(venv))
+        return "file", mode, _sha256(stream, own_path or str(venv))
 
 
 def _sha256(stream: BinaryIO, venv: str) -> str:
@@ -182,7 +184,8 @@ def _is_ignored(path: str) -> bool:
     return name in IGNORED and folder.endswith(".dist-info")
 
 
-def _differences(theirs: dict[str, File], ours: dict[str, File]) -> Iterator[str]:
+def differences_of(theirs: dict[str, File], ours: dict[str, File]) -> Iterator[str]:
+    """In paths, kinds, modes and contents."""
     theirs, ours = ({path: file for path, file in files.items() if not _is_ignored(path)} for files in (theirs, ours))
     known = {path for path, file in ours.items() if file[0] == "dir" and path not in theirs}  # made with the environment
     yield from _set_differences("tree", set(theirs), set(ours) - {path for path in known if _any_below(path, theirs)})
@@ -203,7 +206,7 @@ def _set_differences(what: str, theirs: set[str], ours: set[str]) -> Iterator[st
     yield from (f"{what}: only ours has {path}" for path in sorted(ours - theirs))
 
 
-def _run(command: Sequence[str], *, plain: bool = False) -> None:
+def run(command: Sequence[str], *, plain: bool = False) -> None:
     """`plain`: without the settings of this user's pip, which could change what an installation is."""
     env = {key: value for key, value in os.environ.items() if not (plain and key.startswith("PIP_"))}
     env |= {"PIP_CONFIG_FILE": os.devnull} if plain else {}
