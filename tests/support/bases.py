@@ -179,3 +179,15 @@ def put_index(served: Served, name: str, **digests: str) -> None:
         manifests.append({"mediaType": media_type, "digest": digest, "size": len(data), "platform": shown})
     value = {"schemaVersion": 2, "mediaType": f"{OCI}.index.v1+json", "manifests": manifests}
     served.put_manifest(repository, tag, value["mediaType"], json.dumps(value).encode())
+
+
+def table() -> str:
+    """What the how-to shows: one line a case."""
+    lines = ["| base | settings | Python found | glibc |", "|---|---|---|---|"]
+    for case in (*CASES, *REFUSED):
+        said = {"python": case.python, "base-python": case.interpreter}
+        settings = ", ".join(f'`{key} = "{value}"`' for key, value in said.items() if value)
+        version, interpreter, glibc, distribution = case.found
+        found = f"{version}, `{interpreter}` | 2.{glibc}, {distribution or 'assumed'}"
+        lines.append(f"| `{case.base}` | {settings} | {f'refused: {case.refusal}' if case.refusal else found} |")
+    return "".join(f"{line} |\n" if line.count("|") == 4 else f"{line}\n" for line in lines)

@@ -31,8 +31,8 @@ REGISTRY = "localhost:5000"
 """The registry of the pages; a fresh one takes its place."""
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-MACHINE = re.compile(r"(?:^|[\s`'\"(=])(?:/work/|/tmp/(?!shipwheel-models)|/root/|/opt/(?!venv))")
-"""Paths of the machine on which a page was written; a container's own /tmp is written `/tmp`, and has the runtime's cache."""
+MACHINE = re.compile(r"(?:^|[\s`'\"(=])(?:/work/|/tmp/(?!shipwheel-models)|/root/|/opt/(?!venv|conda|bitnami))")
+"""Paths of the machine on which a page was written; /tmp with the runtime's cache, and these folders of /opt, are in images."""
 
 
 def name_of(path: Path) -> str:

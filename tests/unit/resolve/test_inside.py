@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shipwheel.errors import ProjectError
 from shipwheel.resolve.inside import Inside, look_inside
-from support.bases import CASES, REFUSED, Case
+from support.bases import CASES, REFUSED, Case, table
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.base)
@@ -36,3 +37,8 @@ def test_history_comes_before_the_name() -> None:
     history = [{"created_by": "# debian.sh --arch 'amd64' out/ 'trixie' '@1733097600'"}]
     found = look_inside({"history": history}, "ours/bookworm-tools:1", "3.12", "/usr/bin/python3")
     assert found.distribution == "trixie"
+
+
+def test_the_table_in_the_docs_is_current() -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "choose-a-base.md"
+    assert table() in page.read_text()
