@@ -90,6 +90,7 @@ class Served:
     `auth`: USER:PASSWORD that it wants; `scheme` Bearer or Basic; `identity` a refresh token that does as well; `anonymous`
     gives tokens for reading to anyone. `token_life` in seconds. `referrers`, `pieces`, `mounts`: whether it can do that.
     `keeps_broken`: whether an upload that broke within a piece can be gone on with, which docker-registry 2.8 cannot.
+    `lags`: pieces are answered with 201 and never with a range over so many bytes, as Amazon's does.
     `redirects`: blobs are read from `elsewhere`; `uploads_elsewhere`: they are sent there.
     """
 
@@ -104,6 +105,7 @@ class Served:
     pieces: bool = True
     mounts: bool = True
     keeps_broken: bool = True
+    lags: int = 0
     redirects: bool = False
     uploads_elsewhere: bool = False
     absolute: bool = False
@@ -323,6 +325,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def progress(self, status: int, repository: str, name: str) -> Answer:
         end = max(0, len(self.served.uploads[name]) - 1)
+        if self.served.lags and self.command != "POST":
+            end, status = min(end, self.served.lags - 1), 201 if self.command == "PATCH" else status
         return Answer(status, b"", {"Location": self.location(repository, name), "Range": f"0-{end}"})
 
     def location(self, repository: str, name: str) -> str:

@@ -175,6 +175,18 @@ def test_every_lasting_refusal_is_named(served: Served, connect: Connect, method
     assert raised.value.fields["retryable"] is (status in (408, 425, 429, 500, 502, 503, 504))
 
 
+def test_amazons_range_that_lags_behind_is_not_believed(served: Served, connect: Connect) -> None:
+    served.lags = 1000
+    connect().write(LARGE)
+    assert _exchanges(served) == [POST, *[("PATCH", 201)] * 3, PUT]
+    served.forget_log()
+    served.blobs.clear()
+    served.faults = [Fault(method="PATCH", times=2), Fault(method="PATCH", cut_upload=300)]
+    connect().write(LARGE)
+    assert _has(served, LARGE)
+    assert served.said("POST") == ["POST /v2/team/app/blobs/uploads/ 202"] * 2
+
+
 def test_google_is_sent_the_whole(served: Served, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shipwheel.registry.session._WHOLE_ONLY", served.host)
     connect().write(LARGE)
