@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 AT_ONCE = 16
 """Requests at a time."""
 
+MAX_SENTENCE = 300
+"""Characters of what is wrong with an entry."""
+
 _ANYWHERE = Platform("unknown", "unknown")
 """The platform of an entry: a layer by itself is of none."""
 
@@ -75,7 +78,7 @@ class LayerIndex:
                 except NetworkError:
                     raise
                 except ShipwheelError as error:
-                    self.warn(f"entry {self.origin}:{key} of the layer index is not used: {error}")
+                    self.warn(f"entry {self.origin}:{key} of the layer index is not used: {_plain(error)}")
         except NetworkError as error:
             self.reachable = False
             self.warn(f"the layer index is not used: {error}")
@@ -92,15 +95,15 @@ class LayerIndex:
         unsigned = self.keys.trusted and not self.keys.signing
         if not layers or unsigned or not (self.publishes and self.reachable):
             return {}
+        if self._is_strange(signing := self._signing()):
+            return {}
         taken = {}
         try:
-            if self._is_strange(signing := self._signing()):
-                return {}
             for key, done in _at_once(partial(_send, self.connect(), signing, layers), layers):
                 done.result()
                 blob = layers[key].blob
                 taken[key] = replace(layers[key], blob=replace(blob, origins=(self.origin, *blob.origins)))
-        except NetworkError as error:
+        except ShipwheelError as error:  # whatever it is: who needs the layer itself will say so
             self.publishes = False
             self.warn(f"layers are not published to the layer index: {error}")
         return taken
@@ -151,6 +154,11 @@ def _send(repository: Repository, signing: PrivateKey | None, layers: Mapping[st
     layer = layers[key]
     notes = Facts.of(key, layer).notes(signing)
     copy(compose([layer], RuntimeConfig(), _ANYWHERE, notes), repository, key)
+
+
+def _plain(error: ShipwheelError) -> str:
+    """Its sentence without what an entry's author may have put in: no commands to terminals, no novels."""
+    return "".join(char if char.isprintable() else "?" for char in error.message)[:MAX_SENTENCE]
 
 
 def _at_once(action: Callable[[str], T], keys: Iterable[str]) -> Iterator[tuple[str, Future[T]]]:

@@ -208,6 +208,16 @@ def test_a_poisoned_entry_is_not_there_and_is_named(machine: Callable[..., Someo
     assert reason in warning
 
 
+def test_an_entry_cannot_write_on_the_terminal(machine: Callable[..., Someone], served: Served) -> None:
+    machine().index.publish(LAYERS)
+    rewrite(served, ONE, of_layer(digest="\x1b[2J" + "x" * 5000))
+    someone = machine()
+    someone.index.find(LAYERS)
+    (warning,) = someone.warned
+    assert warning.isprintable()
+    assert len(warning) < 600
+
+
 @pytest.mark.parametrize("data", [b"", b"null", b"[" * 100_000, b" " * (5 << 20)], ids=["empty", "null", "deep", "huge"])
 def test_a_manifest_that_is_none_is_not_there(machine: Callable[..., Someone], served: Served, data: bytes) -> None:
     machine().index.publish(LAYERS)
