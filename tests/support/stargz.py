@@ -25,7 +25,13 @@ class Stargz:
 
 def read_stargz(blob: bytes) -> Stargz:
     """Read a blob as a lazy node does, every digest checked."""
-    offset = _toc_offset(blob[-FOOTER_SIZE:])
+    toc, rows = read_toc(blob)
+    return Stargz(toc_digest=_digest(toc), rows=rows, files=_files(blob, rows))
+
+
+def read_toc(blob: bytes) -> tuple[bytes, list[dict[str, Any]]]:
+    """The table of contents, raw, and its rows."""
+    offset = toc_offset(blob[-FOOTER_SIZE:])
     inflater = zlib.decompressobj(31)
     tar = inflater.decompress(blob[offset:])
     assert inflater.eof
@@ -38,11 +44,10 @@ def read_stargz(blob: bytes) -> Stargz:
         toc = stream.read()
     value = json.loads(toc)
     assert value["version"] == 1
-    rows = value["entries"]
-    return Stargz(toc_digest=_digest(toc), rows=rows, files=_files(blob, rows))
+    return toc, value["entries"]
 
 
-def _toc_offset(footer: bytes) -> int:
+def toc_offset(footer: bytes) -> int:
     """ "Footer": header, XLEN 26, SG, LEN 22, 16 hex digits and STARGZ, an empty stored block, CRC and size."""
     assert footer[:3] == b"\x1f\x8b\x08"
     assert footer[3] == 4, "an extra field, and nothing else"
