@@ -13,6 +13,7 @@ from shipwheel.cli.main import run
         (["bulid"], "there is no command 'bulid'", "did you mean 'build'?"),
         (["frobnicate"], "there is no command 'frobnicate'", "'shipwheel --help' lists them"),
         (["logs"], "Missing argument 'NAME'", "'shipwheel logs --help' explains them"),
+        (["build", "--estargz", "--single-member"], "--single-member and --estargz exclude each other", "eStargz has many"),
         (["prune", "--everything"], "No such option '--everything'", "'shipwheel prune --help' explains them"),
     ],
 )
