@@ -75,7 +75,8 @@ def _base(base: BaseImage, platform: Platform) -> Part:
     reference = Reference.parse(base.reference)
     where = f"{reference.registry}/{reference.repository}"
     name = reference.repository.rpartition("/")[2]
-    purl = _purl("oci", name, base.digest, arch=platform.architecture, repository_url=where, tag=reference.tag)
+    tag = "" if reference.digest else reference.tag
+    purl = _purl("oci", name, base.digest, arch=platform.architecture, repository_url=where, tag=tag)
     return Part(kind="base", name=where, version=base.digest, purl=purl, sha256=Digest.parse(base.digest).hex)
 
 

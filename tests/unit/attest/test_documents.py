@@ -82,6 +82,13 @@ def test_a_base_from_a_registry_is_named_by_digest_and_its_contents_are_not_clai
     assert [each["relationshipType"] for each in relations].count("DESCENDANT_OF") == 1
 
 
+def test_a_base_that_was_pinned_by_hand_has_no_tag() -> None:
+    base = replace(BASE, reference=f"ghcr.io/team/base@{BASE.digest}")
+    lock = replace(ON_BASE, platforms=(replace(ON_BASE.platforms[0], base=base),))
+    (part,) = [each for each in list_parts(replace(EVIDENCE, lock=lock), AMD64) if each.kind == "base"]
+    assert part.purl == f"pkg:oci/base@{BASE.digest}?arch=amd64&repository_url=ghcr.io/team/base"
+
+
 def test_packages_on_a_base_are_of_its_distribution() -> None:
     purls = [part.purl for part in list_parts(replace(EVIDENCE, lock=ON_BASE), AMD64) if part.kind == "deb"]
     assert all("distro=debian-12" in purl for purl in purls)
