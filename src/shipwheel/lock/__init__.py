@@ -1,0 +1,22 @@
+"""`Lock`: the exact files that an image is made of, and shipwheel.lock, the file that holds them."""
+
+from shipwheel.lock.dump import dump_lock
+from shipwheel.lock.file import check_fresh, read_lock, write_lock
+from shipwheel.lock.parse import parse_lock
+from shipwheel.lock.values import FILE_NAME, BaseImage, Built, Deb, Lock, ModelFile, PlatformLock, Wheel
+
+__all__ = [
+    "FILE_NAME",
+    "BaseImage",
+    "Built",
+    "Deb",
+    "Lock",
+    "ModelFile",
+    "PlatformLock",
+    "Wheel",
+    "check_fresh",
+    "dump_lock",
+    "parse_lock",
+    "read_lock",
+    "write_lock",
+]
