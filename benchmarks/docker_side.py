@@ -44,10 +44,6 @@ class DockerSide:
         """To an image that the engine can run."""
         return self._watched(*self._build(project), "--load", "--tag", IMAGE, project)
 
-    def build_archive(self, project: Path, file: Path) -> None:
-        """To an archive as `docker save` writes it, past the engine's store."""
-        self.engine.docker(*self._build(project), "--output", f"type=docker,dest={file}", project)
-
     def build_and_push(self, project: Path, way: str) -> Ran:
         """To an image in the registry by buildx alone, as the containerd store can."""
         output = f"type=image,name={self.registries[way]}/{IMAGE}:latest,push=true,unpack=false"
@@ -61,14 +57,15 @@ class DockerSide:
             self.engine.docker("tag", IMAGE, address)
             return self._watched("push", "--quiet", address)
         with PeakMemory(self.engine.pid) as memory:
-            took = seconds(lambda: self._skopeo(address))
+            took = seconds(lambda: self.save_and_copy(address))
         return Ran(seconds=took, memory=memory.peak, output="")
 
-    def _skopeo(self, address: str) -> None:
+    def save_and_copy(self, address: str) -> None:
         """What skopeo does for docker-daemon: too, save and copy; skopeo 1.9 itself speaks an API too old for Docker 26."""
         saved = self.engine.folder / "saved.tar"
         self.engine.docker("save", "--output", saved, IMAGE)
-        skopeo_copy(saved, address)
+        skopeo = ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]
+        run([*skopeo, f"docker-archive:{saved}", f"docker://{address}"])
         saved.unlink()
 
     def _watched(self, *words: str | Path) -> Ran:
@@ -81,9 +78,3 @@ class DockerSide:
         words: list[str | Path] = ["buildx", "build", "--quiet", "--network=host", "--provenance=false"]
         words += ["--build-arg", f"UV_DEFAULT_INDEX={self.index}", "--file", DOCKERFILES / f"{self.dockerfile}.Dockerfile"]
         return words
-
-
-def skopeo_copy(archive: Path, address: str) -> None:
-    """Push what `docker save` wrote."""
-    skopeo = ["skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false"]
-    run([*skopeo, f"docker-archive:{archive}", f"docker://{address}"])

@@ -64,6 +64,12 @@ class Project:
         for name, lines in (("requirements.txt", pins), *zip(FOR_DOCKERFILES, (pins, heavy, light), strict=True)):
             (self.folder / name).write_text("\n".join(lines) + "\n")
 
+    @property
+    def moved_wheel(self) -> Path:
+        """The wheel that comes with the change of a heavy requirement."""
+        (pin,) = set(self.pins[HEAVY_MOVED]) - set(self.pins[FIRST])
+        return next(wheel for wheel in self.wheels.glob("*.whl") if wheel.name.lower().startswith(_stem(pin)))
+
     def uses(self, wheel: Path) -> bool:
         """Whether the project, as it is at first, needs this wheel."""
         return any(wheel.name.lower().startswith(_stem(pin)) for pin in self.pins[FIRST])

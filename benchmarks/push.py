@@ -70,7 +70,8 @@ def _run(chosen: argparse.Namespace) -> None:
     (chosen.work / "push.json").write_text(json.dumps(found, indent=1))
     log(f"{(time.monotonic() - started) / 60:.0f} minutes; load {load:.1f} before, {os.getloadavg()[0]:.1f} after")
     if not chosen.side:
-        print(tables(pushes, services, wanted))
+        moved = {project.name: project.moved_wheel.stat().st_size for project in projects.values()}
+        print(tables(pushes, moved, services, wanted))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from docker_side import DockerSide, skopeo_copy
+from docker_side import DockerSide
 from lanes import lane
 from measure import log, stored
 from projects import CODE, FIRST, Project, download, resolve
@@ -18,8 +18,8 @@ SMALL_ONES = (
 )  # fmt: skip
 """One for each service: pure wheels of up to 100 KB that need no others."""
 
-RUNNERS = 2
-"""Services built on runners of their own: every one costs what the second did."""
+FEW = 3
+"""Services that are measured where each adds a whole layer of its own: every further one costs what they did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,20 +53,19 @@ class Services:
         """Ours, then each Dockerfile with one build cache for all, and the better one without."""
         services = [each.folder for each in self._make()]
         yield self._stored("shipwheel", services, lambda folder, to: self.ours.push(folder, to)())
-        for name, folders in (("usual", services), ("split", services), ("split, runners of their own", services[:RUNNERS])):
+        few = services[:FEW]
+        for name, folders in (("usual", few), ("split", services), ("split, runners of their own", few)):
             side = self.docker(name.partition(",")[0])
             side.reset()
-            yield self._stored(name, folders, self._pushing(side, keeps_cache=folders is services))
+            yield self._stored(name, folders, self._pushing(side, keeps_cache="," not in name))
             side.reset()
 
     def _pushing(self, side: DockerSide, *, keeps_cache: bool) -> Callable[[Path, str], None]:
         def push(folder: Path, address: str) -> None:
             if not keeps_cache:
                 side.reset()
-            archive = self.work / "built.tar"
-            side.build_archive(folder, archive)
-            skopeo_copy(archive, address)
-            archive.unlink()
+            side.build(folder)
+            side.save_and_copy(address)
 
         return push
 
