@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from shipwheel.attest.artifact import tag_of, tagged
 from shipwheel.attest.attach import attest
+from shipwheel.attest.cyclonedx import cyclonedx
+from shipwheel.attest.parts import list_parts
+from shipwheel.attest.spdx import spdx
 from shipwheel.oci.blob import Blob, Descriptor
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import Image, Index, compose_index
@@ -22,8 +26,8 @@ from shipwheel.oci.reference import Reference
 from shipwheel.registry.registries import Registries
 from shipwheel.registry.repository import Repository
 from shipwheel.signing import PrivateKey, load_private_key
-from support.engines import need
-from support.evidence import EVIDENCE
+from support.engines import need, tool
+from support.evidence import AMD64, EVIDENCE
 from support.trees import image
 
 pytestmark = pytest.mark.docker
@@ -180,3 +184,23 @@ def test_what_cosign_attested_before_stays_and_verifies(repository: Repository, 
     attest(one, EVIDENCE, repository, keys.private)
     assert verified(repository, "one", keys, "vuln")
     assert verified(repository, "one", keys, "cyclonedx")
+
+
+@pytest.mark.parametrize("kind", ["cyclonedx", "spdx"])
+def test_trivy_takes_the_packages_and_the_system_from_an_sbom(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "sbom.json"
+    path.write_text(json.dumps(cyclonedx(EVIDENCE, AMD64) if kind == "cyclonedx" else spdx(EVIDENCE, AMD64)))
+    words = (
+        "--cache-dir",
+        tmp_path / "cache",
+        "--offline-scan",
+        "--scanners",
+        "license",
+        "--list-all-pkgs",
+        "--format",
+        "json",
+    )
+    found = json.loads(run(tool("trivy"), "--quiet", "sbom", *words, path))
+    assert found["Metadata"]["OS"] == {"Family": "debian", "Name": "12"}
+    purls = [package["Identifier"]["PURL"] for each in found["Results"] for package in each.get("Packages", [])]
+    assert {*map(unquote, purls)} == {unquote(part.purl) for part in list_parts(EVIDENCE, AMD64) if part.purl}
