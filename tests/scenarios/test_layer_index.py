@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +141,27 @@ def test_an_index_that_is_down_does_not_stop_a_build(ship: Ship, sharing: Path, 
     said = ship("build", sharing, PLAIN)
     assert said.err.count("warning: ") == 1
     assert "the layer index is not used" in said.err
+
+
+def test_an_index_that_cannot_be_reached_is_not_waited_for(ship: Ship, project: Path) -> None:
+    asked = 0
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            nonlocal asked
+            with suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+                    asked += 1
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        (project / "shipwheel.toml").write_text(f'layer-index = "127.0.0.1:{listener.getsockname()[1]}/{LAYERS}"\n')
+        said = ship("build", project, PLAIN)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert said.err.count("warning: ") == 1
+    assert asked <= 2  # with TLS, and without as this is loopback; once each
 
 
 # --verify-index

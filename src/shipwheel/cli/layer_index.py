@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipwheel.cli.context import Context
-from shipwheel.errors import UsageError
+from shipwheel.errors import NetworkError, UsageError
 from shipwheel.project import Project
 
 if TYPE_CHECKING:
+    from shipwheel.oci.reference import Reference
     from shipwheel.registry.layer_index import LayerIndex
+    from shipwheel.registry.repository import Repository
 
 FEW = "3"
 """Layers that `--verify-index` makes again without a number: some seconds, and over many builds every layer comes up."""
 
 ALL = "all"
+
+REACHED_WITHIN = 4.0
+"""Seconds that it may take to find out whether the index can be reached: a build can do without."""
 
 PUBLISH = "SHIPWHEEL_LAYER_INDEX_PUBLISH"
 
@@ -87,11 +93,31 @@ def open_layer_index(context: Context, project: Project, use: IndexUse) -> Layer
     )
     return LayerIndex(
         origin=reference.origin,
-        connect=lambda: context.registries().repository(reference),
+        connect=functools.cache(lambda: _connected(context, reference)),
         warn=lambda text: context.say(f"warning: {text}", style="yellow"),
         keys=keys,
         publishes=settings.layer_index_publish and may_publish(context.env),
     )
+
+
+def _connected(context: Context, reference: Reference) -> Repository:
+    """The index's repository; a registry that is not there, away from the office network say, is not waited for long.
+
+    Raises:
+        NetworkError: there is no connection to it.
+    """
+    from shipwheel.cli.registries import access
+    from shipwheel.http import Limits
+    from shipwheel.registry.registries import Registries
+
+    impatient = Limits(connect=REACHED_WITHIN, stall=REACHED_WITHIN, attempts=1)
+    with Registries(replace(access(context.env), limits=impatient)) as probe:
+        try:
+            probe.check(reference.registry)
+        except NetworkError as error:
+            if not error.fields.get("status"):
+                raise
+    return context.registries().repository(reference)
 
 
 def may_publish(env: Mapping[str, str]) -> bool:
