@@ -66,8 +66,10 @@ def test_health_answers_while_a_prediction_takes_ten_seconds(folder: Path) -> No
 def test_sigterm_under_load_loses_no_request_that_was_taken(folder: Path) -> None:
     with serving(folder, "twice:Twice", {"SHIPWHEEL_WORKERS": "2"}) as service:
         service.wait()
+        began = time.monotonic()
         client = asyncio.run(_until_it_ends(service))
         assert service.process.wait(30) == 0
+        assert time.monotonic() - began < 25, service.lines  # nobody waited for the time limits of 30 s
         assert client["lost"] == 0
         assert client["wrong"] == 0
         assert client["answered"] > 100
@@ -121,6 +123,21 @@ async def _read(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], byte
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
     return int(head[0].split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
+
+
+def test_a_second_sigterm_ends_at_once_and_the_log_says_so(folder: Path) -> None:
+    with serving(folder, "twice:Twice") as service, ThreadPoolExecutor(1) as pool:
+        service.wait()
+        slow = pool.submit(predict, service, -20)
+        time.sleep(0.5)
+        began = time.monotonic()
+        service.process.terminate()
+        time.sleep(0.5)
+        service.process.terminate()
+        assert service.process.wait(10) == 0
+        assert time.monotonic() - began < 8
+        assert isinstance(slow.exception(), OSError)
+    assert any(line["message"] == "ending at once: asked again" and line["workers"] == [0] for line in service.lines)
 
 
 def test_a_killed_worker_is_replaced_and_only_its_requests_fail_at_once(folder: Path) -> None:

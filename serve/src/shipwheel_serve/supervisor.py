@@ -165,6 +165,11 @@ class Supervisor:
             listener.close()  # the workers have their own; ours would keep connections waiting for nobody
             self._signal(signal.SIGTERM)
         elif self._ending and (self._signals or time.monotonic() > self._ending):
+            why = "asked again" if self._signals else "time is up"
+            self._signals.clear()
+            self._ending = time.monotonic() + KILL_AFTER
+            slots = [worker.slot for worker in self._workers if worker.pid]
+            logs.log("warning", f"ending at once: {why}", workers=slots)
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
