@@ -44,7 +44,7 @@ class Repository:
         )
         self._blobs: set[Digest] = set()
         self._manifests: set[Digest] = set()
-        self._tags: dict[str, Digest] = {}
+        self._expected: dict[str, Digest] = {}
 
     def resolve(self, name: str) -> Image | Index:
         """The image or index of this tag or digest; its raw manifest is kept, its blobs are read when they are opened.
@@ -83,7 +83,7 @@ class Repository:
             manifest = self._reader.own_manifest(tag, self._push)
             if manifest:
                 self._learn(manifest)
-                self._tags[tag] = manifest.digest
+                self._expected[tag] = manifest.digest
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the repository has the blob."""
@@ -117,7 +117,7 @@ class Repository:
         missing = [each for each in below if each.digest not in self._manifests]
         with ThreadPoolExecutor(PARALLEL) as pool:
             list(pool.map(partial(self.put_manifest, ""), missing))
-        if not name or self._tags.get(name) != top.digest:
+        if not name or self._expected.pop(name, None) != top.digest:  # once: another may move the tag at any time
             self.put_manifest(name, top)
 
     def put_manifest(self, name: str, manifest: Blob) -> None:
@@ -233,8 +233,6 @@ class Repository:
         if taken.startswith("sha256:") and taken != str(manifest.digest):
             raise IntegrityError(f"{self.origin} took manifest {manifest.digest} for {taken}")
         self._manifests.add(manifest.digest)
-        if name:
-            self._tags[name] = manifest.digest
         return answer
 
 

@@ -47,6 +47,15 @@ def test_the_same_again_is_one_request(served: Served, connect: Connect) -> None
     assert served.said() == ["GET /v2/team/app/manifests/1.0 200"]
 
 
+def test_a_tag_that_was_moved_meanwhile_is_moved_back(served: Served, connect: Connect) -> None:
+    given, repository = image("a"), connect()
+    for _ in range(2):
+        copy(given, repository, "1.0")
+        copy(image("b"), connect(), "1.0")
+    copy(given, repository, "1.0")
+    assert repository.resolve("1.0").manifest.digest == given.manifest.digest
+
+
 def test_a_changed_layer_is_all_that_is_sent(served: Served, connect: Connect) -> None:
     copy(image("a", "b"), connect(), "1.0")
     served.forget_log()
