@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from shipwheel.lock import read_lock
-from shipwheel.oci.image import Image, read_json
+from shipwheel.oci.image import Image, Index, read_json
 from shipwheel.oci.tree import Entry
-from support.bases import CASES, CUDA, put_image
+from support.bases import CASES, CUDA, put_image, put_index
 from support.cargo import make_script
 from support.images import layer
 from support.registry import Served, registry
@@ -116,6 +116,19 @@ def pinned(project: Path) -> str:
     (locked,) = read_lock(project / "shipwheel.lock").platforms
     assert locked.base
     return locked.base.digest
+
+
+def test_each_platform_lies_on_its_own_image(hub: Ship, served: Served, project: Path) -> None:
+    amd64 = put_image(served, "library/python", SLIM, layer(base_layer(), "amd64"))
+    arm64 = put_image(served, "library/python", SLIM, layer([Entry.data("etc/arm", b"")], "arm64"), architecture="arm64")
+    put_index(served, "library/python:3.12-slim", linux_amd64=amd64, linux_arm64_v8=arm64)
+    both = ("--platform", "linux/amd64", "--platform", "linux/arm64")
+    hub("lock", project, *both)
+    index = hub.image(hub("build", project, *both, "--json").json["name"])
+    assert isinstance(index, Index)
+    first, second = index.images
+    assert first.layers[0].diff_id != second.layers[0].diff_id
+    assert [each.diff_id for each in first.layers[1:]] == [each.diff_id for each in second.layers[1:]]
 
 
 def test_cuda_keeps_what_tells_the_driver_where_to_mount(hub: Ship, served: Served, project: Path) -> None:
