@@ -25,8 +25,9 @@ from lanes import Pushes, Side
 from measure import log, seconds
 from projects import EXAMPLES, ROOT, Project, prepare
 from push_report import tables
+from records import Pushed
 from report import OURS
-from services import SMALL_ONES, Services
+from services import SMALL_ONES, Services, Stored
 from shipwheel_side import NAME, ShipwheelSide
 from wheelhouse import Wheelhouse
 
@@ -56,22 +57,36 @@ def main() -> None:
 
 def _run(chosen: argparse.Namespace) -> None:
     started, load = time.monotonic(), os.getloadavg()[0]
+    pushes: list[Pushed] = []
+    services: list[Stored] = []
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    try:
+        moved = _measure(chosen, pushes, services)
+    finally:  # what was found before something failed is worth minutes
+        found = {
+            "load": [load, os.getloadavg()[0]],
+            "pushes": list(map(asdict, pushes)),
+            "services": list(map(asdict, services)),
+        }
+        (chosen.work / "push.json").write_text(json.dumps(found, indent=1))
+    log(f"{(time.monotonic() - started) / 60:.0f} minutes; load {load:.1f} before, {os.getloadavg()[0]:.1f} after")
+    if not chosen.side:
+        print(tables(pushes, moved, services, chosen.services))
+
+
+def _measure(chosen: argparse.Namespace, pushes: list[Pushed], services: list[Stored]) -> dict[str, int]:
+    """Everything that is asked for, as it is found; the bytes of the heavy wheel that moves, by project."""
     with ExitStack() as stack:
         bench = Bench.open(stack, chosen.work.resolve())
         names = [chosen.only] if chosen.only else list(EXAMPLES)
         projects = {name: prepare(*EXAMPLES[name], bench.work) for name in names}
-        pushes = []
         for project in projects.values():
             for make in bench.sides(project, chosen.side):
-                pushes += list(Pushes(example=project.name, side=make(), work=bench.scratch, runs=chosen.runs).measure())
-        wanted = chosen.services if "torch" in projects and not chosen.side else 0
-        services = list(bench.services(projects["torch"], wanted).measure()) if wanted else []
-    found = {"load": [load, os.getloadavg()[0]], "pushes": list(map(asdict, pushes)), "services": list(map(asdict, services))}
-    (chosen.work / "push.json").write_text(json.dumps(found, indent=1))
-    log(f"{(time.monotonic() - started) / 60:.0f} minutes; load {load:.1f} before, {os.getloadavg()[0]:.1f} after")
-    if not chosen.side:
-        moved = {project.name: project.moved_wheel.stat().st_size for project in projects.values()}
-        print(tables(pushes, moved, services, wanted))
+                each = Pushes(example=project.name, side=make(), work=bench.scratch, runs=chosen.runs)
+                pushes.extend(each.measure())
+        if chosen.services and "torch" in projects and not chosen.side:
+            services.extend(bench.services(projects["torch"], chosen.services).measure())
+    return {project.name: project.moved_wheel.stat().st_size for project in projects.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ class Services:
 
         return push
 
-    def _stored(self, name: str, services: Sequence[Path], push: Callable[[Path, str], None]) -> Stored:
+    def _stored(self, name: str, services: Sequence[Path], push: Callable[[Path, str], object]) -> Stored:
         after = []
         with lane(self.work / "registry", counted=False) as to:
             for service in services:
