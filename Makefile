@@ -23,7 +23,7 @@ test: setup
 	tests/engines/install.sh
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network and not serving"
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup tests -m "(docker or podman or runc or network) and not serving"
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadscope tests -m "(docker or podman or runc or network) and not serving"
 	$(BIN)/python -m pytest -q tests -m serving
 
 unit: setup
