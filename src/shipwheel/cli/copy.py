@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from shipwheel.cli.context import Context
@@ -23,11 +25,11 @@ def command(context: Context, source: str, destination: str, platform: str | Non
     Each is REGISTRY/REPO:TAG, store:NAME (the local store), docker:NAME, podman:NAME, oci:DIR[:NAME], oci-archive:FILE or
     docker-archive:FILE. Between repositories of one registry no layer travels.
     """
-    with open_source(source, context) as found:
-        image = chosen(found.image, Platform.parse(platform)) if platform else found.image
-        with open_place(destination, context, found.name) as place:
-            copy(image, place.target, place.name, progress=context.progress(), workers=place.workers)
-    context.say(f"copied {source} to {destination}  {image.manifest.digest}")
+    with open_source(source, context) as whole:
+        found = replace(whole, image=chosen(whole.image, Platform.parse(platform))) if platform else whole
+        with open_place(destination, context, found) as place:
+            copy(found.image, place.target, place.name, progress=context.progress(), workers=place.workers)
+    context.say(f"copied {source} to {destination}  {found.image.manifest.digest}")
 
 
 def chosen(image: Image | Index, platform: Platform) -> Image:

@@ -76,11 +76,12 @@ def of_podman(env: Mapping[str, str], user: Path, system: Path) -> Hosts:
 def _of_table(registry: str, table: Mapping[str, Any]) -> Hosts:
     mirrors, insecure = [], {registry} if table.get("insecure") is True else set()
     for mirror in _tables(table.get("mirror")):
-        host = _host(str(mirror.get("location") or ""))
+        location = str(mirror.get("location") or "").rstrip("/")
+        host = _host(location.partition("/")[0])
         partly = table.get("mirror-by-digest-only") is True or mirror.get("pull-from-mirror", "all") not in ("all", "")
         if not host or partly:
             continue
-        mirrors.append(host)
+        mirrors.append(location)
         if mirror.get("insecure") is True:
             insecure.add(host)
     return Hosts(insecure=frozenset(insecure), mirrors={registry: tuple(mirrors)} if mirrors else {})

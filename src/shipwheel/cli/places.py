@@ -103,8 +103,8 @@ def open_source(text: str, context: Context) -> Iterator[Found]:
 
 
 @contextmanager
-def open_place(text: str, context: Context, name: str) -> Iterator[Place]:
-    """The place that `text` names, for an image that is called `name` where it comes from.
+def open_place(text: str, context: Context, found: Found) -> Iterator[Place]:
+    """The place that `text` names, for an image that was found elsewhere.
 
     Raises:
         UsageError: no place for images.
@@ -115,7 +115,7 @@ def open_place(text: str, context: Context, name: str) -> Iterator[Place]:
         if reference.digest:
             raise UsageError(f"'{text}' is a digest, which no image can be given", hint="name a tag")
         registry = repository(context, reference)
-        registry.expect(reference.tag)
+        registry.expect(reference.tag, found.image)
         yield Place(target=registry, name=reference.tag, workers=PUSHES)
     elif kind == "store":
         yield Place(target=context.store, name=local_name(rest))
@@ -125,7 +125,7 @@ def open_place(text: str, context: Context, name: str) -> Iterator[Place]:
     else:
         path, _, given = rest.partition(":")
         with open_target(f"{kind}:{path}", context) as target:
-            yield Place(target=target, name=given or name)
+            yield Place(target=target, name=given or found.name)
 
 
 def _parse(text: str) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def command(context: Context, /, source: str, target: str, as_json: bool, **flag
     key = open_key(context, flags["sign_key"])
     image = _image(context, source, flags)
     place = repository(context, reference)
-    place.expect(reference.tag)
+    place.expect(reference.tag, image)
     copy(image, place, reference.tag, progress=context.progress(), workers=PUSHES)
     context.store.note_origin(image, place.origin)
     attest = flags["attest"] if flags["attest"] is not None else key is not None

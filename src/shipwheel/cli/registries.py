@@ -86,10 +86,11 @@ def _mirrors(env: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         registry, equals, mirror = (part.strip() for part in text.partition("="))
         if not equals:
             raise UsageError(f"{name} has '{_shown(text)}'", hint="REGISTRY=MIRROR, as in docker.io=https://mirror.example.com")
-        host = _checked(name, mirror, text)
         plain = "http://" if mirror.lower().startswith("http://") else ""
+        host, _, path = re.sub(r"^https?://", "", mirror).partition("/")
+        place = "/".join(filter(None, (_checked(name, host, text), path.strip("/"))))
         registry = _checked(name, registry, text)
-        found[registry] = (*found.get(registry, ()), plain + host)
+        found[registry] = (*found.get(registry, ()), plain + place)
     return found
 
 

@@ -182,5 +182,5 @@ class Blob:
         if size != self.size or hasher.hexdigest() != self.digest.hex:
             raise IntegrityError(
                 f"blob {self.digest} is damaged: {size} bytes with sha256:{hasher.hexdigest()}, expected {self.size} bytes",
-                hint="remove it with 'shipwheel prune --all' and build again",
+                hint="one of this machine goes with 'shipwheel prune --all', and is made again by the next build",
             )

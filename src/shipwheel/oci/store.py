@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from shipwheel.errors import StoreError
+from shipwheel.errors import NetworkError, StoreError
 from shipwheel.oci.blob import Blob, Descriptor, Digest
 from shipwheel.oci.hold import Hold
 from shipwheel.oci.image import Image, Index, parse
@@ -40,6 +40,9 @@ Signature: 8a477f597d28d172789f06886806bc55
 
 Fetch = Callable[[str, Descriptor], BinaryIO]
 """Opens a blob of a repository, HOST[:PORT]/PATH."""
+
+GONE = (404, 410)
+"""What a registry answers that has a blob no more."""
 
 DOWNLOADS = 4
 """Blobs that are brought at a time: more does not make a network faster."""
@@ -87,14 +90,30 @@ class Store:
         """The bytes of a blob, unchecked; one that only registries have is brought first, and stays.
 
         Raises:
-            StoreError: it is nowhere.
-            NetworkError: the registry that has it cannot be asked, or has it no more.
+            StoreError: it is nowhere, or no registry has it any more.
+            NetworkError: the registry that has it cannot be asked.
         """
-        origins = self._origins.of(descriptor.digest) if self._fetch and not self._layout.has(descriptor) else ()
-        if self._fetch and origins:
-            self.begin()
-            self._layout.write(Blob(descriptor=descriptor, open=partial(self._fetch, origins[0], descriptor)))
+        if self._fetch and not self._layout.has(descriptor):
+            self._download(descriptor, self._fetch)
         return self._layout.open(descriptor)
+
+    def _download(self, descriptor: Descriptor, fetch: Fetch) -> None:
+        """From the first repository that still has it; when none has, that it is in any is forgotten."""
+        origins = self._origins.of(descriptor.digest)
+        if origins:
+            self.begin()
+        for origin in origins:
+            try:
+                self._layout.write(Blob(descriptor=descriptor, open=partial(fetch, origin, descriptor)))
+            except NetworkError as error:
+                if error.fields.get("status") not in GONE:
+                    raise
+            else:
+                return
+        if origins:
+            self._origins.path(descriptor.digest).unlink(missing_ok=True)
+            hint = "build or pull the image again"
+            raise StoreError(f"{origins[0]} has no blob {descriptor.digest} any more", hint=hint, digest=str(descriptor.digest))
 
     def blob(self, descriptor: Descriptor) -> Blob:
         """A blob by its descriptor, with the repositories that are known to have it."""

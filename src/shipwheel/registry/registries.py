@@ -17,6 +17,7 @@ from shipwheel.http import Client, Limits, Request, Traffic
 from shipwheel.http.tls import add_certificates, trusted, unchecked
 from shipwheel.oci.reference import DOCKER_HUB, Reference
 from shipwheel.registry.logins import Login, Logins
+from shipwheel.registry.reader import Mirror
 from shipwheel.registry.repository import Repository
 from shipwheel.registry.session import Session
 
@@ -34,8 +35,9 @@ class Access:
     """How registries are reached.
 
     `logins` knows who we are where; `insecure` names hosts (HOST[:PORT]) that may be spoken to without TLS, besides
-    loopback; `mirrors` maps a registry to those (HOST[:PORT], optionally after http://) that are read from before it;
-    `certificates` are folders like /etc/docker/certs.d, with HOST[:PORT]/*.crt.
+    loopback; `mirrors` maps a registry to those that are read from before it, HOST[:PORT][/PATH], optionally after
+    http://: a cache of several registries has a path for each. `certificates` are folders like /etc/docker/certs.d, with
+    HOST[:PORT]/*.crt.
     """
 
     logins: Logins = field(default_factory=Logins)
@@ -96,11 +98,13 @@ class Registries:
         login = partial(self._login, registry, repository)
         return Session(host, plain=self._is_plain(host), login=login, client=self._client)
 
-    def _mirror(self, name: str, repository: str) -> Session:
-        scheme, _, host = name.rpartition("://")
-        login = partial(self._login, host, repository)
+    def _mirror(self, name: str, repository: str) -> Mirror:
+        scheme, _, rest = name.rpartition("://")
+        host, _, folder = rest.partition("/")
+        there = f"{folder}/{repository}" if folder else repository
+        login = partial(self._login, host, there)
         plain = scheme == "http" or self._is_plain(host)
-        return Session(host, plain=plain, login=login, client=partial(self._client, patient=False))
+        return Mirror(session=Session(host, plain=plain, login=login, client=partial(self._client, patient=False)), name=there)
 
     def _login(self, registry: str, repository: str) -> Login | None:
         return self._access.logins.find(registry, repository)

@@ -17,7 +17,7 @@ from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
 from shipwheel.oci.image import INDEX_TYPES, Image, Index, manifests
 from shipwheel.oci.reference import Reference
 from shipwheel.registry.auth import Scopes, pull, push
-from shipwheel.registry.reader import Reader
+from shipwheel.registry.reader import Mirror, Reader
 from shipwheel.registry.referrers import Referrers
 from shipwheel.registry.resolver import PARALLEL, Resolver
 from shipwheel.registry.session import Answer, Session
@@ -34,7 +34,7 @@ class Repository:
     (redacted), status, code (the registry's own, such as DENIED) and retryable.
     """
 
-    def __init__(self, reference: Reference, session: Session, mirrors: Iterable[Session] = ()) -> None:
+    def __init__(self, reference: Reference, session: Session, mirrors: Iterable[Mirror] = ()) -> None:
         self.origin = reference.origin
         self._registry, self._name, self._session = reference.registry, reference.repository, session
         self._pull, self._push = pull(self._name), push(self._name)
@@ -43,6 +43,7 @@ class Repository:
             session, self._name, lambda tag: self._reader.own_manifest(tag, self._pull), self.put_manifest
         )
         self._blobs: set[Digest] = set()
+        self._mountable: set[Digest] = set()
         self._manifests: set[Digest] = set()
         self._expected: dict[str, Digest] = {}
 
@@ -77,8 +78,13 @@ class Repository:
         """The bytes of a blob as they come, unchecked but for an interrupted download, which goes on where it stopped."""
         return self._reader.open(descriptor)
 
-    def expect(self, tag: str) -> None:
-        """Learn what the image that has this tag now is made of, so that `has` need not ask for each blob of it."""
+    def expect(self, tag: str, image: Image | Index | None = None) -> None:
+        """Get ready for an image that is to have this tag: one request tells of all blobs of the one that has it now.
+
+        Blobs of `image` that can be mounted are not asked for: to mount one is a request, as to ask is.
+        """
+        images = image.images if isinstance(image, Index) else (image,) if image else ()
+        self._mountable = {blob.digest for each in images for blob in each.blobs if any(self._sources(blob))}
         with suppress(NetworkError, ImageError, IntegrityError):  # what is wrong will be told when something is sent
             manifest = self._reader.own_manifest(tag, self._push)
             if manifest:
@@ -87,12 +93,7 @@ class Repository:
 
     def has(self, descriptor: Descriptor) -> bool:
         """Whether the repository has the blob."""
-        if descriptor.digest in self._blobs:
-            return True
-        answer = self._head(descriptor, self._push)
-        if answer:
-            self._blobs.add(descriptor.digest)
-        return answer is not None
+        return descriptor.digest in self._blobs or (descriptor.digest not in self._mountable and self._is_there(descriptor))
 
     def offers(self, descriptor: Descriptor) -> bool:
         """Whether readers find the blob, of this size as far as the registry tells; `has` asks with the right to push."""
@@ -107,7 +108,8 @@ class Repository:
             IntegrityError: it is not what its descriptor promises.
         """
         mounted, begun = self._mount(blob)
-        if not mounted:
+        unasked = blob.digest in self._mountable
+        if not mounted and not (unasked and self._is_there(blob.descriptor)):
             Upload(self._session, self._push, f"{self._path}/blobs/", blob, begun=begun).run()
         self._blobs.add(blob.digest)
 
@@ -138,6 +140,12 @@ class Repository:
         answer = self._put("", manifest)
         if "oci-subject" not in answer.headers:
             self._referrers.add(manifest, subject.digest)
+
+    def _is_there(self, descriptor: Descriptor) -> bool:
+        if self._head(descriptor, self._push) is None:
+            return False
+        self._blobs.add(descriptor.digest)
+        return True
 
     @property
     def _path(self) -> str:

@@ -65,11 +65,11 @@ def test_own_variables(tmp_path: Path) -> None:
     env = env_of(
         tmp_path,
         SHIPWHEEL_INSECURE_REGISTRIES="registry.lan:5000, Other.LAN ,",
-        SHIPWHEEL_REGISTRY_MIRRORS="docker.io=https://a.example, ghcr.io=b.example:8443,index.docker.io = http://c.example:80/,",
+        SHIPWHEEL_REGISTRY_MIRRORS="docker.io=https://a.example, ghcr.io=b.example:8443/ghcr/,index.docker.io = http://c.example:80/,",
     )
     found = access(env, system=tmp_path)
     assert found.insecure == {"registry.lan:5000", "other.lan"}
-    assert found.mirrors == {"docker.io": ("a.example", "http://c.example:80"), "ghcr.io": ("b.example:8443",)}
+    assert found.mirrors == {"docker.io": ("a.example", "http://c.example:80"), "ghcr.io": ("b.example:8443/ghcr",)}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_own_variables(tmp_path: Path) -> None:
         ("SHIPWHEEL_REGISTRY_MIRRORS", "docker.io=", "'' is not a registry"),
         ("SHIPWHEEL_REGISTRY_MIRRORS", "=mirror.example", "'' is not a registry"),
         ("SHIPWHEEL_REGISTRY_MIRRORS", "docker.io=ftp://mirror.example", "is not a registry"),
-        ("SHIPWHEEL_REGISTRY_MIRRORS", "docker.io=https://mirror.example/hub", "is not a registry"),
+        ("SHIPWHEEL_REGISTRY_MIRRORS", "docker.io=/hub", "'' is not a registry"),
     ],
 )
 def test_variables_that_mean_nothing_are_named(tmp_path: Path, name: str, value: str, said: str) -> None:
@@ -182,7 +182,7 @@ location = "mirror.example"
 def test_podmans_registries_conf_counts_for_whole_registries(tmp_path: Path) -> None:
     write_file(tmp_path / "etc/containers/registries.conf", REGISTRIES)
     found = access(env_of(tmp_path), system=tmp_path / "etc")
-    assert found.mirrors == {"docker.io": ("mirror.example", "plain.lan:5000")}
+    assert found.mirrors == {"docker.io": ("mirror.example", "plain.lan:5000", "path.example/hub")}
     assert found.insecure == {"plain.lan:5000", "r.lan:5000"}
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
-from shipwheel.errors import IntegrityError, StoreError
+from shipwheel.errors import IntegrityError, NetworkError, StoreError
 from shipwheel.oci.blob import Blob, Descriptor
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import Image
@@ -101,6 +101,25 @@ class TestStore:
         known = Store(tmp_path).layer("k1")
         assert known is not None
         assert (known.diff_id, known.unpacked, known.blob.origins) == (made.diff_id, made.unpacked, (FAR,))
+
+    def test_what_one_repository_lost_comes_from_another_and_what_all_lost_is_made_again(self, tmp_path: Path) -> None:
+        made = layer("a")
+        lost = {"registry.example/old"}
+
+        def fetch(origin: str, descriptor: Descriptor) -> BinaryIO:
+            if origin in lost:
+                raise NetworkError("GET failed: 404", status=404)
+            return io.BytesIO(made.blob.read())
+
+        store = Store(tmp_path, fetch=fetch)
+        kept = store.keep("k1", far(made, "registry.example/old", FAR))
+        assert kept.blob.read() == made.blob.read()
+        blob_file(store, made).unlink()
+        lost.add(FAR)
+        with pytest.raises(StoreError, match=r"has no blob .* any more") as caught:
+            kept.blob.open()
+        assert "build" in caught.value.hint
+        assert store.layer("k1") is None
 
     def test_what_was_pushed_is_known_to_be_there(self, tmp_path: Path) -> None:
         whole = image("a")

@@ -94,6 +94,17 @@ def test_docker_hub_is_read_through_its_mirror(mirror: Served) -> None:
         assert found.layers[0].blob.origins == ("docker.io/library/python",)
 
 
+def test_a_mirror_of_several_registries_has_a_path_for_each(mirror: Served) -> None:
+    copy_of = image("a")
+    with Registries(Access(limits=FAST, mirrors={"docker.io": (f"{mirror.host}/hub",)})) as registries:
+        copy(copy_of, registries.repository(Reference.parse(f"{mirror.host}/hub/library/python")), "3")
+        hub = registries.repository(Reference.parse("python:3"))
+        found = hub.resolve("3")
+        assert isinstance(found, Image)
+        assert found.layers[0].blob.read() == copy_of.layers[0].blob.read()
+        assert found.layers[0].blob.origins == ("docker.io/library/python",)
+
+
 def test_a_host_that_is_not_loopback_is_never_spoken_to_without_tls(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shipwheel.registry.registries._is_loopback", lambda host: False)
     with Registries(Access(limits=FAST)) as registries, pytest.raises(NetworkError, match="https://"):

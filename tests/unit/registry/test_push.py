@@ -127,6 +127,30 @@ class TestMount:
         assert not any("mount" in each for each in served.said())
 
 
+class TestAnImageOfMountableBlobs:
+    def _far(self, given: Image, origin: str) -> Image:
+        layers = tuple(replace(layer, blob=replace(layer.blob, origins=(origin,))) for layer in given.layers)
+        return replace(given, layers=layers)
+
+    def test_is_mounted_without_being_asked_for(self, served: Served, connect: Connect) -> None:
+        given = self._far(image("a", "b"), f"{served.host}/base")
+        for layer in given.layers:
+            served.put_blob("base", layer.blob.read())
+        repository = connect()
+        repository.expect("1.0", given)
+        copy(given, repository, "1.0")
+        assert served.said("HEAD") == [f"HEAD /v2/team/app/blobs/sha256:{_short(given.config)} 404"]
+        assert [each.endswith("from=base 201") for each in served.said("POST")] == [True, True, False]
+
+    def test_is_not_sent_again_where_only_the_origin_lost_it(self, served: Served, connect: Connect) -> None:
+        given = self._far(image("a"), f"{served.host}/gone")
+        served.put_blob("team/app", given.layers[0].blob.read())
+        repository = connect()
+        repository.expect("1.0", given)
+        copy(given, repository, "1.0")
+        assert served.received() == given.config.size + given.manifest.size
+
+
 def _never() -> None:
     raise AssertionError("read although it lies in the registry")
 
