@@ -58,6 +58,11 @@ def test_a_project_is_built_and_pushed_at_once_and_only_what_changed_travels(shi
     assert done["sent"] < 10_000
 
 
+def test_the_project_of_the_folder_here_is_pushed_where_none_is_named(ship: Ship, project: Path, far: Served) -> None:
+    digest = ship.build(project, "--no-bytecode")["digest"]
+    assert ship("push", f"{far.host}/team/demo:1", cwd=project).out == f"{far.host}/team/demo@{digest}\n"
+
+
 def test_a_layer_is_mounted_from_the_repository_that_has_it(ship: Ship, built: dict[str, object], far: Served) -> None:
     ship("push", "demo:1", f"{far.host}/team/demo:1")
     far.forget_log()
@@ -121,6 +126,8 @@ def test_a_push_that_broke_goes_on_where_it_broke(ship: Ship, built: dict[str, o
 @pytest.mark.parametrize(
     ("words", "status", "error"),
     [
+        (("push",), 2, "a push takes a registry's name"),
+        (("push", "demo:1", "HOST/a:1", "HOST/a:2"), 2, "a push takes a registry's name"),
         (("push", "none:1", "HOST/a:1"), 2, "there is no image 'none:1'"),
         (("push", "demo:1", "HOST/A:1"), 2, "'HOST/A:1' is not an image name"),
         (("push", "demo:1", "HOST/a@sha256:" + "0" * 64), 2, "is a digest, which no image can be given"),

@@ -18,10 +18,11 @@ from shipwheel.oci.reference import Reference
 if TYPE_CHECKING:
     from shipwheel.oci.image import Image, Index
 
+HINT = "for example 'shipwheel push . registry.example.com/team/app:1.0'"
+
 
 @click.command()
-@click.argument("source", metavar="[DIR|NAME]", required=False, default=".")
-@click.argument("target", metavar="REGISTRY/REPO:TAG")
+@click.argument("words", metavar="[DIR|NAME] REGISTRY/REPO:TAG", nargs=-1)
 @click.option("--platform", "platforms", multiple=True, metavar="P", help="linux/amd64, linux/arm64; repeat for both.")
 @click.option("--no-verify", is_flag=True, help="Push the image even if its model would never be ready.")
 @click.option(
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
 @click.option("--attest/--no-attest", default=None, help="Attach SBOMs and provenance. Default: where there is a key.")
 @click.option("--json", "as_json", is_flag=True, help="Print data: reference, digest, bytes and requests sent, seconds.")
 @click.pass_obj
-def command(context: Context, /, source: str, target: str, as_json: bool, **flags: Any) -> None:
+def command(context: Context, /, words: tuple[str, ...], as_json: bool, **flags: Any) -> None:
     """Give an image to a registry; of a project in DIR, built first.
 
     Only what the registry lacks is sent. Prints the image's name by digest, which is what to deploy.
     """
     started = time.monotonic()
+    source, target = _places(words)
     reference = Reference.parse(target)
     if reference.digest:
         raise UsageError(f"'{target}' is a digest, which no image can be given", hint="name a tag")
@@ -56,6 +58,13 @@ def command(context: Context, /, source: str, target: str, as_json: bool, **flag
         return
     context.say(f"pushed {reference}: sent {human(traffic.sent)} in {traffic.requests} requests, {seconds:.2f} s")
     click.echo(f"{place.origin}@{digest}")
+
+
+def _places(words: tuple[str, ...]) -> tuple[str, str]:
+    """What is pushed, the folder here where one word is all there is, and the name it gets."""
+    if not 1 <= len(words) <= 2:
+        raise UsageError("a push takes a registry's name for the image, and before it DIR or NAME", hint=HINT)
+    return (words[0], words[1]) if len(words) == 2 else (".", words[0])
 
 
 def _image(context: Context, source: str, flags: dict[str, Any]) -> Image | Index:
