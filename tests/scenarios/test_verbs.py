@@ -20,7 +20,7 @@ def test_build_json_says_what_was_made(ship: Ship, project: Path) -> None:
     assert made["sizes"]["compressed"] > sum(layer["size"] for layer in made["layers"])  # and manifest and config
     assert made["sizes"]["unpacked"] == sum(layer["unpacked"] for layer in made["layers"])
     for layer in made["layers"]:
-        assert list(layer) == ["platform", "digest", "diff_id", "size", "unpacked", "created_by", "reused"]
+        assert list(layer) == ["platform", "digest", "diff_id", "size", "unpacked", "created_by", "reused", "shared"]
         assert layer["size"] > 0
         assert not layer["reused"]
     again = ship.build(project, "--no-bytecode", "-t", "demo:1")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from shipwheel.build import BuildOptions
-from shipwheel.cli.context import Context, emit, human, table
+from shipwheel.cli.context import Context, emit, human, known, table
 from shipwheel.cli.layer_index import ALL, FEW, index_use
 from shipwheel.cli.making import Made, Request, make_image
 from shipwheel.cli.places import FORMS, open_target
@@ -121,7 +121,7 @@ def _text(made: Made, places: tuple[str, ...]) -> str:
             layer["digest"][7:19],
             _short(layer["created_by"]),
             human(layer["size"]),
-            human(layer["unpacked"]),
+            known(layer["unpacked"]),
             "reused" if layer["reused"] else "shared" if layer["shared"] else "new",
         )
         for layer in value["layers"]
@@ -134,7 +134,7 @@ def _text(made: Made, places: tuple[str, ...]) -> str:
             "",
             f"{made.name}  {', '.join(value['platforms'])}{where}",
             f"{value['digest']}",
-            f"{human(sizes['compressed'])} compressed, {human(sizes['unpacked'])} unpacked, {value['seconds']:.2f} s",
+            f"{human(sizes['compressed'])} compressed, {known(sizes['unpacked'])} unpacked, {value['seconds']:.2f} s",
             *_verified(made),
         ]
     )

@@ -127,6 +127,11 @@ def human(size: float) -> str:
     return f"{size:.1f} TB"
 
 
+def known(size: int) -> str:
+    """Bytes for people, of what is only known once it was here."""
+    return human(size) if size else "?"
+
+
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
     """Columns of text; the columns in `right` (from 0) are numbers."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from shipwheel.cli.context import Context, emit, human, table
+from shipwheel.cli.context import Context, emit, human, known, table
 from shipwheel.oci.image import Image, Index
 
 
@@ -26,7 +26,7 @@ def command(context: Context, as_json: bool) -> None:
             row["digest"][7:19],
             ",".join(row["platforms"]),
             human(row["size"]),
-            human(row["unpacked"]) if row["unpacked"] else "?",
+            known(row["unpacked"]),
         )
         for row in rows
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from shipwheel.cli.context import Context, emit, human, local_name, table
+from shipwheel.cli.context import Context, emit, human, known, local_name, table
 from shipwheel.oci.image import Image, Index
 
 
@@ -55,7 +55,6 @@ def _text(image: Image) -> str:
         f"  {key}: {value if isinstance(value, str) else ' '.join(value)}" for key, value in sorted(config.items()) if value
     ]
     rows = [
-        (layer.blob.digest.short, layer.created_by, human(layer.blob.size), human(layer.unpacked) if layer.unpacked else "?")
-        for layer in image.layers
+        (layer.blob.digest.short, layer.created_by, human(layer.blob.size), known(layer.unpacked)) for layer in image.layers
     ]
     return "\n".join([*lines, "", table(rows, ("LAYER", "HOLDS", "SIZE", "UNPACKED"), right=frozenset({2, 3}))])

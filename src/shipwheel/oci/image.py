@@ -79,8 +79,9 @@ class Image:
 
     @property
     def unpacked(self) -> int:
-        """Bytes of all layers' tars."""
-        return sum(layer.unpacked for layer in self.layers)
+        """Bytes of all layers' tars; 0 where one is not known, as no manifest tells them."""
+        sizes = [layer.unpacked for layer in self.layers]
+        return sum(sizes) if all(sizes) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
