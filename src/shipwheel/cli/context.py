@@ -30,13 +30,14 @@ class Opened:
         self._lock = threading.Lock()
         self._registries: Registries | None = None
 
-    def registries(self, context: Context) -> Registries:
+    def registries(self, env: Mapping[str, str]) -> Registries:
         """The connections, safe to ask for from several threads."""
         with self._lock:
             if self._registries is None:
-                from shipwheel.cli.registries import open_registries
+                from shipwheel.cli.registries import access
+                from shipwheel.registry.registries import Registries
 
-                self._registries = self._stack.enter_context(open_registries(context))
+                self._registries = self._stack.enter_context(Registries(access(env)))
             return self._registries
 
     def close(self) -> None:
@@ -73,7 +74,7 @@ class Context:
 
     def registries(self) -> Registries:
         """The connections to registries, opened at the first call and closed with the verb."""
-        return self.opened.registries(self)
+        return self.opened.registries(self.env)
 
     def close(self) -> None:
         """Close what was opened on the way."""

@@ -5,26 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
-from shipwheel.cli.context import Context
 from shipwheel.cli.engine_hosts import Hosts, of_docker, of_podman
 from shipwheel.errors import UsageError
 from shipwheel.registry.login_file import scope
 from shipwheel.registry.logins import Logins
-from shipwheel.registry.registries import Access, Registries
+from shipwheel.registry.registries import Access
 
 SYSTEM = Path("/etc")
 
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]{1,5})?")
-
-
-@contextmanager
-def open_registries(context: Context) -> Iterator[Registries]:
-    """Connections to registries as this user reaches them."""
-    with Registries(access(context.env)) as registries:
-        yield registries
 
 
 def access(env: Mapping[str, str], system: Path = SYSTEM) -> Access:
