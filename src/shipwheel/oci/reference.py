@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from shipwheel.errors import UsageError
+from shipwheel.errors import IntegrityError, UsageError
 from shipwheel.oci.blob import Digest
 
 _PATH = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+_HOST = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[a-zA-Z0-9-]{1,63}(?:\.[a-zA-Z0-9-]{1,63})*)(?::[0-9]{1,5})?")
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
 
 DOCKER_HUB = "docker.io"
@@ -31,10 +32,17 @@ class Reference:
         Raises:
             UsageError: not a name that a registry would take; the hint gives the nearest that is.
         """
+        scheme, mark, bare = text.partition("://")
+        if mark:
+            raise UsageError(f"'{text}' is not an image name", hint=f"without '{scheme}://': {bare}")
         rest, _, digest = text.partition("@")
         head, slash, tail = rest.partition("/")
         is_host = bool(slash) and ("." in head or ":" in head or head == "localhost")
         registry, rest = (head, tail) if is_host else ("", rest)
+        if is_host and not _HOST.fullmatch(head):
+            raise UsageError(
+                f"'{text}' is not an image name", hint=f"'{head}' is not a host; for example localhost:5000/app:1.0"
+            )
         repository, colon, tag = rest.partition(":")
         if not _PATH.fullmatch(repository) or (colon and not _TAG.fullmatch(tag)):
             parts = (re.sub(r"[^a-z0-9]+", "-", part).strip("-") for part in repository.lower().split("/"))
@@ -42,9 +50,11 @@ class Reference:
             raise UsageError(
                 f"'{text}' is not an image name", hint=f"lower-case letters, digits and . _ - /: for example {near}:1.0"
             )
-        return cls(
-            registry=registry, repository=repository, tag=tag or "latest", digest=Digest.parse(digest) if digest else None
-        )
+        try:
+            pinned = Digest.parse(digest) if digest else None
+        except IntegrityError as error:
+            raise UsageError(f"'{text}' is not an image name: {error.message}", hint=error.hint) from error
+        return cls(registry=registry, repository=repository, tag=tag or "latest", digest=pinned)
 
     @property
     def full(self) -> Reference:
