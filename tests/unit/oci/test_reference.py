@@ -32,10 +32,10 @@ def test_reads(text: str, registry: str, repository: str, tag: str, written: str
 
 @pytest.mark.parametrize(
     "text",
-    (
+    [
         *("", "App", "app:", "app:.x", "-app", "a//b", "app:" + "x" * 129, "a b", "a:b:c", "/app"),
         *("./app", "../app", "a..b/app", ":5000/app", "host:port/app", "x" * 64 + ".io/app"),
-    ),
+    ],
 )
 def test_refuses_with_a_name_that_is_near(text: str) -> None:
     with pytest.raises(UsageError, match="not an image name") as caught:
