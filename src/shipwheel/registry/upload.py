@@ -216,8 +216,13 @@ class Cursor:
                 self._next(start - self._at)
 
     def _next(self, most: int) -> bytes:
-        """Ends with the blob's own error where it is too short."""
-        chunk = self._rest or next(self._chunks)
+        """Ends with the blob's own error where it is too short, or cannot be read: its source has tried often enough."""
+        try:
+            chunk = self._rest or next(self._chunks)
+        except NetworkError as error:
+            self.close()
+            error.fields["retryable"] = False
+            raise
         piece, self._rest = chunk[:most], chunk[most:]
         self._at += len(piece)
         return piece

@@ -226,3 +226,16 @@ def test_streams_are_closed(served: Served, connect: Connect) -> None:
         connect().write(replace(LARGE, open=open))
     assert opened
     assert all(stream.closed for stream in opened)
+
+
+@pytest.mark.parametrize("size", [500, 2500])
+def test_a_source_that_cannot_be_read_is_the_error_and_is_not_asked_again(served: Served, connect: Connect, size: int) -> None:
+    asked = []
+
+    def gone() -> io.BytesIO:
+        asked.append(size)
+        raise NetworkError("the other registry is gone", method="GET", url="https://other", retryable=True)
+
+    with pytest.raises(NetworkError, match="the other registry is gone"):
+        connect().write(replace(foreign(os.urandom(size)), open=gone))
+    assert asked == [size]
