@@ -136,7 +136,7 @@ class _Fetcher:
         """
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-        import httpx  # noqa: F401 - here, not first in a thread: Ctrl-C amid several imports of one module leaves its lock held
+        from shipwheel.http.lean import httpx  # noqa: F401 - here, not first in a thread: Ctrl-C amid several imports of one module leaves its lock held
 
         pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="fetch")
         futures: dict[Future[Path], Wanted] = {}

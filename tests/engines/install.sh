@@ -6,7 +6,7 @@
 set -euo pipefail
 
 bookworm_packages=(podman runc crun skopeo umoci buildah oci-image-tool golang-github-opencontainers-image-spec-dev
-  docker-registry busybox-static iptables fuse-overlayfs uidmap slirp4netns ca-certificates curl hyperfine netavark aardvark-dns chromium wrk
+  docker-registry mmdebstrap busybox-static iptables fuse-overlayfs uidmap slirp4netns ca-certificates curl hyperfine netavark aardvark-dns chromium wrk
   stargz-snapshotter)
 trixie_packages=(docker.io docker-cli docker-buildx cosign)
 tools=(crane trivy qemu-aarch64)

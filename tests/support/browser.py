@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ PATIENCE = 30.0
 
 class BrowserError(Exception):
     """The browser refused, did not answer, or what was waited for did not come."""
+
+
+class NavigatedError(BrowserError):
+    """The page was left for another while it was asked."""
 
 
 @dataclass(eq=False)
@@ -78,8 +82,9 @@ class Page:
         """Until an expression is true."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            if self.run(f"Boolean({script})"):
-                return
+            with suppress(NavigatedError):
+                if self.run(f"Boolean({script})"):
+                    return
             time.sleep(0.02)
         raise BrowserError(f"never came true: {script}; the page says: {self.text('body')}; errors: {self.errors}")
 
@@ -136,7 +141,8 @@ class Browser:
             answer = self._next(method)
             if answer.get("id") == self._number:
                 if "error" in answer:
-                    raise BrowserError(f"{method}: {answer['error']['message']}")
+                    kind = NavigatedError if "navigated" in answer["error"]["message"] else BrowserError
+                    raise kind(f"{method}: {answer['error']['message']}")
                 return answer["result"]
             self._heard(answer)
 

@@ -151,7 +151,7 @@ class Client:
             return
         if urlsplit(url).scheme not in ("http", "https"):
             raise NetworkError(f"cannot read {redact(url)}: only http, https and file URLs", method=method, url=redact(url))
-        import httpx
+        from shipwheel.http.lean import httpx
 
         try:
             with self._follow(request) as (response, final):
@@ -188,7 +188,7 @@ class Client:
         return self._send_once(request, other)
 
     def _send_once(self, request: Request, authorization: str | None) -> httpx.Response:
-        import httpx
+        from shipwheel.http.lean import httpx
 
         http, limits, content = self._connected(), self._limits, request.content
         sent = http.build_request(
@@ -209,7 +209,7 @@ class Client:
 
     def _finish(self, response: httpx.Response) -> None:
         """Let the connection be used again where that costs little, and count what came over it."""
-        import httpx
+        from shipwheel.http.lean import httpx
 
         if not response.is_stream_consumed and _is_short(response):
             with suppress(httpx.HTTPError):
@@ -220,7 +220,7 @@ class Client:
         self.traffic.add(received=head + response.num_bytes_downloaded)
 
     def _connected(self) -> httpx.Client:
-        import httpx
+        from shipwheel.http.lean import httpx
 
         with self._lock:
             if self._http is None:
@@ -230,6 +230,8 @@ class Client:
                     headers={"User-Agent": USER_AGENT},
                     trust_env=not self._direct,
                 )
+                for name in ("Accept", "Connection"):  # they say what goes without saying, in every request
+                    del self._http.headers[name]
             return self._http
 
 
@@ -256,7 +258,7 @@ def _body(response: httpx.Response, url: str, chunks: Iterator[bytes]) -> Body:
 
 def _chunks(request: Request, response: httpx.Response, *, decode: bool) -> Iterator[bytes]:
     """The bytes of an answer; a failure on the way is named wherever they are read."""
-    import httpx
+    from shipwheel.http.lean import httpx
 
     try:
         yield from response.iter_bytes(CHUNK) if decode else response.iter_raw()

@@ -52,7 +52,7 @@ def status_error(method: str, url: str, response: httpx.Response) -> NetworkErro
 
 def transport_error(method: str, url: str, error: Exception) -> NetworkError:
     """No answer, or not a whole one."""
-    import httpx
+    from shipwheel.http.lean import httpx
 
     if isinstance(error, httpx.ConnectTimeout):
         return network_error(method, url, "no connection in time", retryable=True)
@@ -74,7 +74,7 @@ def absent(error: ShipwheelError) -> bool:
 def _own_words(response: httpx.Response) -> tuple[str, str]:
     """Code and message of `{"errors": [{"code", "message"}]}` (OCI distribution-spec, "Error Codes") or OAuth 2's
     `{"error", "error_description"}` (RFC 6749 section 5.2); empty where there are none."""
-    import httpx
+    from shipwheel.http.lean import httpx
 
     if "json" not in response.headers.get("content-type", "") or response.is_stream_consumed:
         return "", ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -96,18 +96,26 @@ class Registries:
     def _session(self, registry: str, repository: str) -> Session:
         host = _HUB_HOST if registry == DOCKER_HUB else registry
         login = partial(self._login, registry, repository)
-        return Session(host, plain=self._is_plain(host), login=login, client=self._client)
+        return Session(host, schemes=self._schemes(host), login=login, client=self._client)
 
     def _mirror(self, name: str, repository: str) -> Mirror:
         scheme, _, rest = name.rpartition("://")
         host, _, folder = rest.partition("/")
         there = f"{folder}/{repository}" if folder else repository
         login = partial(self._login, host, there)
-        plain = scheme == "http" or self._is_plain(host)
-        return Mirror(session=Session(host, plain=plain, login=login, client=partial(self._client, patient=False)), name=there)
+        schemes = [scheme] if scheme == "http" else self._schemes(host)
+        return Mirror(
+            session=Session(host, schemes=schemes, login=login, client=partial(self._client, patient=False)), name=there
+        )
 
     def _login(self, registry: str, repository: str) -> Login | None:
         return self._access.logins.find(registry, repository)
+
+    def _schemes(self, host: str) -> Sequence[str]:
+        """TLS first where it is a choice, but on loopback, where few have it."""
+        if _is_loopback(host):
+            return ("http", "https")
+        return ("https", "http") if self._is_plain(host) else ("https",)
 
     def _is_plain(self, host: str) -> bool:
         return host in self._access.insecure or _is_loopback(host)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit
@@ -32,19 +32,21 @@ class Answer:
 class Session:
     """Exchanges with one registry; safe to use from several threads. `url` of their requests may begin at the root, /v2/.
 
-    `host` is HOST[:PORT]; `plain` ones may be spoken to without TLS: https is tried first, as docker does. `login` says
-    who we are, `client` the client for the host of a URL.
+    `host` is HOST[:PORT]; `schemes` are those that it may be spoken to by, in the order in which they are tried. `login`
+    says who we are, `client` the client for the host of a URL.
     """
 
-    def __init__(self, host: str, *, plain: bool, login: Callable[[], Login | None], client: Callable[[str], Client]) -> None:
+    def __init__(
+        self, host: str, *, schemes: Sequence[str], login: Callable[[], Login | None], client: Callable[[str], Client]
+    ) -> None:
         self.host = host
         self.client = client(f"https://{host}")
         self.takes_pieces = not host.endswith(_WHOLE_ONLY)
         """Whether it takes a blob in several pieces; the first refusal tells."""
         self._authority = Authority(self.base, login, client)
-        self._plain = plain
+        self._schemes = schemes
         self._lock = threading.Lock()
-        self._base = "" if plain else f"https://{host}"
+        self._base = ""
 
     def base(self) -> str:
         """https://HOST, or http://HOST where it is found to answer so."""
@@ -53,13 +55,16 @@ class Session:
         return self._base
 
     def _found(self) -> str:
-        try:
-            with self.client.exchange(Request(url=f"https://{self.host}/v2/", authorizer=NOBODY, follow=False)):
-                pass
-        except NetworkError as error:
-            if not error.fields.get("status"):
-                return f"http://{self.host}"
-        return f"https://{self.host}"
+        """The first that answers; a server that wants TLS closes, or calls a request without it a bad one."""
+        *tried, last = self._schemes
+        for scheme in tried:
+            try:
+                with self.client.exchange(Request(url=f"{scheme}://{self.host}/v2/", authorizer=NOBODY, follow=False)):
+                    return f"{scheme}://{self.host}"
+            except NetworkError as error:
+                if error.fields.get("status") not in (None, 0, 400):
+                    return f"{scheme}://{self.host}"
+        return f"{last}://{self.host}"
 
     @contextmanager
     def open(self, request: Request, scopes: Scopes, *, start: int = 0) -> Iterator[Body]:
