@@ -11,6 +11,7 @@ from functools import partial
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
+from shipwheel.credentials import redact
 from shipwheel.errors import ImageError, IntegrityError, NetworkError
 from shipwheel.http import Request, absent
 from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
@@ -25,6 +26,8 @@ from shipwheel.registry.upload import Upload
 
 MOUNTS = 3
 """Origins that are tried for a mount: each may have lost the blob, and each costs a request."""
+
+_IS_IT = "is the name right? A web server, or a page to log in at, may stand there"
 
 
 class Repository:
@@ -142,7 +145,10 @@ class Repository:
             self._referrers.add(manifest, subject.digest)
 
     def _is_there(self, descriptor: Descriptor) -> bool:
-        if self._head(descriptor, self._push) is None:
+        """A yes with another length is none: who answers so is no registry, or something stands before it."""
+        answer = self._head(descriptor, self._push)
+        length = answer.headers.get("content-length", "0") if answer and answer.status < 300 else "0"
+        if answer is None or length not in ("0", str(descriptor.size)):
             return False
         self._blobs.add(descriptor.digest)
         return True
@@ -238,6 +244,16 @@ class Repository:
                 self._blobs.clear()
             raise
         taken = answer.headers.get("docker-content-digest", "")
+        if answer.status != 201 and not taken:
+            reason = f"answered {answer.status} to a manifest, as no registry does"
+            raise NetworkError(
+                f"{self._session.host} {reason}",
+                hint=_IS_IT,
+                method="PUT",
+                url=redact(answer.url),
+                status=answer.status,
+                retryable=False,
+            )
         if taken.startswith("sha256:") and taken != str(manifest.digest):
             raise IntegrityError(f"{self.origin} took manifest {manifest.digest} for {taken}")
         self._manifests.add(manifest.digest)

@@ -243,3 +243,15 @@ def test_an_image_comes_back_as_it_went(served: Served, connect: Connect) -> Non
     assert [layer.blob.read() for layer in found.layers] == [layer.blob.read() for layer in given.layers]
     assert all(layer.blob.origins == (f"{served.host}/team/app",) for layer in found.layers)
     assert found.config.origins == ()
+
+
+def test_a_web_server_that_likes_everything_is_no_registry(served: Served, connect: Connect) -> None:
+    served.faults.append(Fault(status=200, body=b"<html>welcome</html>", headers={"Content-Type": "text/html"}, times=99))
+    with pytest.raises(NetworkError, match="gave no location"):
+        copy(image("a"), connect(), "1.0")
+
+
+def test_a_manifest_that_nobody_says_to_have_taken_was_not_pushed(served: Served, connect: Connect) -> None:
+    served.faults.append(Fault(method="PUT", path="/manifests/", status=200))
+    with pytest.raises(NetworkError, match="answered 200 to a manifest, as no registry does"):
+        copy(image("a"), connect(), "1.0")
