@@ -8,7 +8,7 @@ from dataclasses import replace
 from shipwheel.errors import ImageError, IntegrityError
 from shipwheel.oci.blob import Blob, Digest, Platform
 from shipwheel.oci.image import DOCKER_LIST_TYPE, DOCKER_MANIFEST_TYPE, INDEX_TYPE, INDEX_TYPES, MANIFEST_TYPE, MANIFEST_TYPES
-from shipwheel.registry.session import Answer
+from shipwheel.registry.session import NO_REGISTRY, Answer
 
 ACCEPT = ", ".join((INDEX_TYPE, MANIFEST_TYPE, DOCKER_LIST_TYPE, DOCKER_MANIFEST_TYPE))
 """Registries convert, or answer 404, what is not in the list."""
@@ -40,7 +40,7 @@ def _media_type(answer: Answer, name: str) -> str:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ImageError(f"the manifest of '{name}' is not a JSON object")
+        raise ImageError(f"the manifest of '{name}' is not a JSON object", hint=NO_REGISTRY)
     if said.startswith(_OLD) or value.get("schemaVersion") == 1:
         raise ImageError(
             f"'{name}' is of Docker's old schema 1", hint="pull it with docker and push it again, which converts it"

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shipwheel.credentials import redact
 from shipwheel.errors import NetworkError
 from shipwheel.http import Client, Limits, Request, Traffic
 from shipwheel.http.tls import add_certificates, trusted, unchecked
@@ -19,7 +20,7 @@ from shipwheel.oci.reference import DOCKER_HUB, Reference
 from shipwheel.registry.logins import Login, Logins
 from shipwheel.registry.reader import Mirror
 from shipwheel.registry.repository import Repository
-from shipwheel.registry.session import Session
+from shipwheel.registry.session import NO_REGISTRY, Session
 
 if TYPE_CHECKING:
     import ssl
@@ -71,16 +72,25 @@ class Registries:
         """Whether the registry takes the login that is known for it.
 
         Raises:
-            NetworkError: it does not (status 401), or it cannot be asked.
+            NetworkError: it does not (status 401), it cannot be asked, or it is a web server.
         """
         with self._lock:
             session = self._session(registry, "")
         try:
-            session.ask(Request(url="/v2/"), frozenset())
+            answer = session.ask(Request(url="/v2/"), frozenset())
         except NetworkError as error:
             if error.fields.get("status") == 401:
                 error.hint = "the user or the password is wrong; some registries want a token instead of the password"
             raise
+        if answer.content.lstrip().startswith(b"<"):
+            raise NetworkError(
+                f"{registry} answered with a page",
+                hint=NO_REGISTRY,
+                method="GET",
+                url=redact(answer.url),
+                status=answer.status,
+                retryable=False,
+            )
 
     def __enter__(self) -> Registries:
         return self

@@ -21,13 +21,11 @@ from shipwheel.registry.auth import Scopes, pull, push
 from shipwheel.registry.reader import Mirror, Reader
 from shipwheel.registry.referrers import Referrers
 from shipwheel.registry.resolver import PARALLEL, Resolver
-from shipwheel.registry.session import Answer, Session
+from shipwheel.registry.session import NO_REGISTRY, Answer, Session
 from shipwheel.registry.upload import Upload
 
 MOUNTS = 3
 """Origins that are tried for a mount: each may have lost the blob, and each costs a request."""
-
-_IS_IT = "is the name right? A web server, or a page to log in at, may stand there"
 
 
 class Repository:
@@ -248,7 +246,7 @@ class Repository:
             reason = f"answered {answer.status} to a manifest, as no registry does"
             raise NetworkError(
                 f"{self._session.host} {reason}",
-                hint=_IS_IT,
+                hint=NO_REGISTRY,
                 method="PUT",
                 url=redact(answer.url),
                 status=answer.status,

@@ -18,6 +18,9 @@ from shipwheel.registry.logins import Login
 _WHOLE_ONLY = ("-docker.pkg.dev", "gcr.io")
 """Google's take no pieces, as their documentation says: the answer to the second would tell, but late."""
 
+NO_REGISTRY = "is the name right? A web server, or a page to log in at, may answer there"
+"""The hint where an answer is none that a registry gives."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -123,4 +126,8 @@ def _hint(error: NetworkError, host: str) -> str:
         return "the registry, or a proxy before it, takes no request of that size"
     if status == 429:
         return f"{host} limits how often it is asked: log in for more, or wait"
+    if "CERTIFICATE_VERIFY_FAILED" in error.message:
+        return f"put its certificate into ~/.config/containers/certs.d/{host}/ca.crt, or set SSL_CERT_FILE"
+    if "WRONG_VERSION_NUMBER" in error.message:
+        return f"it answers without TLS, it seems; SHIPWHEEL_INSECURE_REGISTRIES={host} allows that"
     return error.hint

@@ -75,6 +75,16 @@ def test_a_registry_that_cannot_be_asked_keeps_no_login(ship: Ship, kept: Path) 
     assert not kept.exists()
 
 
+def test_a_web_server_is_told_from_a_registry(ship: Ship, kept: Path) -> None:
+    with registry(Served(auth="ann:hunter2", scheme="Basic")) as served:
+        served.faults.append(Fault(status=200, body=b"<html>welcome</html>", headers={"Content-Type": "text/html"}, times=99))
+        said = log_in(ship, served.host, "-u", "ann", password="hunter2")
+        assert (said.status, kept.exists()) == (5, False)
+        assert "answered with a page" in said.error
+        pulled = ship.fails(7, "pull", f"{served.host}/app:1")
+        assert said.hint == pulled.hint
+
+
 def test_an_address_is_as_good_as_a_name(ship: Ship, kept: Path) -> None:
     with registry(Served(auth="ann:hunter2")) as served:
         assert log_in(ship, f"http://{served.host}/v2/", "-u", "ann", password="hunter2").status == 0

@@ -107,9 +107,10 @@ def test_a_mirror_of_several_registries_has_a_path_for_each(mirror: Served) -> N
 
 def test_a_host_that_is_not_loopback_is_never_spoken_to_without_tls(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shipwheel.registry.registries._is_loopback", lambda host: False)
-    with Registries(Access(limits=FAST)) as registries, pytest.raises(NetworkError, match="https://"):
+    with Registries(Access(limits=FAST)) as registries, pytest.raises(NetworkError, match="https://") as caught:
         registries.repository(Reference.parse(f"{served.host}/app")).resolve("1.0")
     assert not served.log
+    assert f"SHIPWHEEL_INSECURE_REGISTRIES={served.host}" in caught.value.hint
     with Registries(Access(limits=FAST, insecure=frozenset({served.host}))) as registries:
         copy(image("a"), registries.repository(Reference.parse(f"{served.host}/app")), "1.0")
 
@@ -164,8 +165,12 @@ class TestTls:
         context.load_cert_chain(authority / "own.crt", authority / "own.key")
         with registry(Served(tls=context, absolute=True)) as served:  # its locations say http, as behind a proxy
             reference = Reference.parse(f"{served.host}/app")
-            with Registries(Access(limits=FAST)) as registries, pytest.raises(NetworkError, match="CERTIFICATE_VERIFY"):
+            with (
+                Registries(Access(limits=FAST)) as registries,
+                pytest.raises(NetworkError, match="CERTIFICATE_VERIFY") as caught,
+            ):
                 registries.repository(reference).resolve("1.0")
+            assert f"certs.d/{served.host}/ca.crt" in caught.value.hint
             folder = authority / "certs.d" / served.host
             folder.mkdir(parents=True)
             (folder / "ca.crt").write_bytes((authority / "own.crt").read_bytes())
