@@ -138,6 +138,8 @@ _SYSTEM_FAULTS = {
 def _how_to_call(error: click.ClickException) -> str:
     """Where the words and flags of this command are explained."""
     context = error.ctx if isinstance(error, click.UsageError) else None
+    if context and isinstance(error, click.NoSuchOption) and error.option_name in ("-q", "--quiet"):
+        return f"it stands before the command: shipwheel {error.option_name} {context.info_name}"
     return f"'{context.command_path} --help' explains them" if context else ""
 
 

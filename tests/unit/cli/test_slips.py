@@ -14,6 +14,7 @@ from shipwheel.cli.main import run
         (["frobnicate"], "there is no command 'frobnicate'", "'shipwheel --help' lists them"),
         (["logs"], "Missing argument 'NAME'", "'shipwheel logs --help' explains them"),
         (["build", "--estargz", "--single-member"], "--single-member and --estargz exclude each other", "eStargz has many"),
+        (["push", "-q", "app:1"], "No such option '-q'", "it stands before the command: shipwheel -q push"),
         (["prune", "--everything"], "No such option '--everything'", "'shipwheel prune --help' explains them"),
     ],
 )
