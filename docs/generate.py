@@ -189,7 +189,7 @@ def _by_status() -> dict[int, list[type[ShipwheelError]]]:
 
 def _first_lines(kinds: Iterable[type[ShipwheelError]]) -> str:
     texts = (inspect.getdoc(kind) or "" for kind in kinds if kind is not ShipwheelError)
-    return " ".join(text.partition("\n")[0] for text in texts) or "Another failure, such as a full disk."
+    return " ".join(text.partition("\n")[0] for text in texts) or "Another failure."
 
 
 def main(arguments: list[str]) -> int:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class Workshop:
     """What a build works with: where images and downloads lie, how to reach missing files, how many layers at a time.
 
-    `index` has layers that others made; `verify_index` of them are made here again, and compared.
+    `index` has layers that others made; `verify_index` of them are made here again, and compared. `say` tells people.
     """
 
     home: Path
@@ -48,6 +48,7 @@ class Workshop:
     progress: Progress = SILENT
     index: LayerIndex | None = None
     verify_index: int = 0
+    say: Callable[[str], object] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
     layers = {recipe.key: layer for recipe in recipes if (layer := shop.store.layer(recipe.key))}
     reused = _digests([*below.layers, *layers.values()])
     make = partial(_make, local=local, supplier=supplier, shop=shop, options=options)
-    shared = Shared(store=shop.store, index=shop.index, sample=shop.verify_index)
+    shared = Shared(store=shop.store, index=shop.index, sample=shop.verify_index, say=shop.say)
     found = shared.take(recipes, layers, make)
     layers |= found
     layers |= make([recipe for recipe in recipes if recipe.key not in layers])

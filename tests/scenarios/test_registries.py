@@ -115,6 +115,23 @@ def test_an_index_of_several_platforms_travels_whole_or_one_of_them(
     )
 
 
+def test_an_image_of_a_registry_can_be_inspected_there(
+    ship: Ship, stranger: Ship, built: dict[str, object], far: Served
+) -> None:
+    ship("push", "demo:1", f"{far.host}/team/demo:1")
+    far.forget_log()
+    shown = stranger("inspect", f"{far.host}/team/demo:1", "--json").json
+    assert shown["digest"] == built["digest"]
+    assert len(far.said("GET")) == 2  # the manifest and the config
+
+
+def test_a_pull_that_ends_early_leaves_no_name(ship: Ship, stranger: Ship, built: dict[str, object], far: Served) -> None:
+    ship("push", "demo:1", f"{far.host}/team/demo:1")
+    far.faults.append(Fault(method="GET", path=f"/blobs/{ship.image('demo:1').layers[0].blob.digest}", status=403))  # type: ignore[union-attr]
+    stranger.fails(5, "pull", f"{far.host}/team/demo:1")
+    assert stranger("images", "--json").json == []
+
+
 def test_a_push_that_broke_goes_on_where_it_broke(ship: Ship, built: dict[str, object], far: Served) -> None:
     far.faults.append(Fault(method="PUT", path="/manifests/", status=403))
     ship.fails(5, "push", "demo:1", f"{far.host}/team/demo:1")
@@ -137,6 +154,7 @@ def test_a_push_that_broke_goes_on_where_it_broke(ship: Ship, built: dict[str, o
         (("run", "HOST/none:1"), 5, "HOST/none has no '1'"),
         (("run", "none"), 2, "there is no image 'none:latest'"),
         (("copy", "store:", "HOST/a:1"), 2, "'store:' names no image"),
+        (("copy", "demo:1", "HOST/a:1"), 2, "'demo:1' could be two images"),
         (("copy", "oci:nowhere", "HOST/a:1"), 2, "oci:nowhere holds no image"),
         (("copy", "store:demo:1", "HOST/a@sha256:" + "0" * 64), 2, "is a digest"),
     ],

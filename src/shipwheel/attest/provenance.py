@@ -10,6 +10,7 @@ from shipwheel.attest.evidence import Evidence
 from shipwheel.attest.parts import list_parts
 from shipwheel.lock import FILE_NAME, dump_lock
 from shipwheel.oci.blob import Platform
+from shipwheel.project.revision import Revision
 
 PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://shipwheel.dev/build/v1"
@@ -25,17 +26,22 @@ def provenance(evidence: Evidence, platform: Platform) -> dict[str, Any]:
     Raises:
         LockError: the lock was not made for the platform.
     """
-    revision = evidence.revision
-    source = {"source": {"uri": f"git+{revision.source}"}} if revision and revision.source else {}
     return {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
-            "externalParameters": {**source, **evidence.parameters, "platform": str(platform)},
+            "externalParameters": {**_source(evidence.revision), **evidence.parameters, "platform": str(platform)},
             "internalParameters": {},
             "resolvedDependencies": list(_dependencies(evidence, platform)),
         },
         "runDetails": {"builder": {"id": BUILDER, "version": {"shipwheel": evidence.builder}}, "metadata": {}},
     }
+
+
+def _source(revision: Revision | None) -> dict[str, Any]:
+    """The repository and the project's folder in it; the commit is a dependency."""
+    uri = {"uri": f"git+{revision.source}"} if revision and revision.source else {}
+    path = {"path": revision.folder} if revision and revision.folder else {}
+    return {"source": {**uri, **path}} if uri or path else {}
 
 
 def _dependencies(evidence: Evidence, platform: Platform) -> Iterator[dict[str, Any]]:

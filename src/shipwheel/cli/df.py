@@ -21,4 +21,4 @@ def command(context: Context, as_json: bool) -> None:
     images = usage.pop("images")
     rows = [(name, str(size["count"]), human(size["bytes"])) for name, size in usage.items()]
     click.echo(table(rows, ("WHAT", "FILES", "SIZE"), right=frozenset({1, 2})))
-    click.echo(f"\n{images} images in {context.home}")
+    click.echo(f"\n{images} {'image' if images == 1 else 'images'} in {context.home}")

@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from shipwheel.cli.context import Context, emit, human, known, local_name, table
+from shipwheel.cli.places import repository
 from shipwheel.oci.image import Image, Index
+from shipwheel.oci.reference import Reference
 
 
 @click.command()
@@ -16,8 +18,8 @@ from shipwheel.oci.image import Image, Index
 @click.option("--json", "as_json", is_flag=True, help="Print data: digest, platforms, layers, config.")
 @click.pass_obj
 def command(context: Context, name: str, as_json: bool) -> None:
-    """Show an image of the local store: its layers, how it starts, its digest."""
-    found = context.store.resolve(local_name(name))
+    """Show an image of the local store, or of a registry: its layers, how it starts, its digest."""
+    found = _found(context, name)
     images = found.images if isinstance(found, Index) else (found,)
     value = {"name": local_name(name), "digest": str(found.manifest.digest), "images": [_image(image) for image in images]}
     if as_json:
@@ -26,6 +28,14 @@ def command(context: Context, name: str, as_json: bool) -> None:
     click.echo(f"{value['name']}  {value['digest']}")
     for image in images:
         click.echo(_text(image))
+
+
+def _found(context: Context, name: str) -> Image | Index:
+    """In the local store, else, where the name has a registry, there: its manifests and configs, no layer."""
+    reference = Reference.parse(name)
+    if reference.registry and local_name(name) not in context.store.names():
+        return repository(context, reference).resolve(reference.version)
+    return context.store.resolve(local_name(name))
 
 
 def _image(image: Image) -> dict[str, Any]:

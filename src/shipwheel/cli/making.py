@@ -11,7 +11,7 @@ from shipwheel.cli.attesting import find_evidence, keep_evidence
 from shipwheel.cli.context import Context, folder
 from shipwheel.cli.layer_index import AS_SET, IndexUse, open_layer_index
 from shipwheel.cli.workshop import open_workshop, this_machine, wanted_platforms
-from shipwheel.errors import UsageError
+from shipwheel.errors import LockError
 from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.copy import copy
@@ -105,5 +105,5 @@ def _lock(context: Context, project: Project, platforms: tuple[Platform, ...]) -
     absent = [str(platform) for platform in platforms if platform not in {each.platform for each in lock.platforms}]
     if absent:
         flags = " ".join(f"--platform {platform}" for platform in absent)
-        raise UsageError(f"{FILE_NAME} holds nothing for {', '.join(absent)}", hint=f"shipwheel lock {flags}")
+        raise LockError(f"{FILE_NAME} holds nothing for {', '.join(absent)}", hint=f"shipwheel lock {flags}")
     return lock

@@ -89,6 +89,9 @@ def open_source(text: str, context: Context) -> Iterator[Found]:
     kind, rest = _parse(text)
     if not kind:
         reference = Reference.parse(text)
+        if not reference.registry and local_name(text) in context.store.names():
+            hint = f"store:{text} is that of the local store, {reference.full} that of Docker Hub"
+            raise UsageError(f"'{text}' could be two images", hint=hint)
         yield Found(image=repository(context, reference).resolve(reference.version), name=str(reference))
     elif kind == "store":
         yield Found(image=context.store.resolve(local_name(rest)), name=local_name(rest))

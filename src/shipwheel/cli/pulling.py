@@ -24,7 +24,9 @@ def pull(context: Context, reference: Reference, platform: str = "") -> tuple[st
     images = image.images if isinstance(image, Index) else (image,)
     blobs = {blob.digest: blob for each in images for blob in each.blobs}.values()
     lacking = sum(blob.size for blob in blobs if not store.has(blob.descriptor))
-    copy(image, store, str(reference))
+    for blob in blobs:
+        store.write(blob)
     store.bring(blobs, context.progress())
+    copy(image, store, str(reference))
     context.say(f"fetched {human(lacking)} of {human(sum(blob.size for blob in blobs))}")
     return str(reference), image

@@ -36,6 +36,7 @@ def open_workshop(context: Context, project: Project, jobs: int = 0) -> Iterator
             reach=functools.cache(lambda: find_reach(context, project, stack)),
             jobs=jobs or (os.cpu_count() or 1) + 1,
             progress=context.progress(),
+            say=context.say,
         )
 
 

@@ -38,6 +38,14 @@ class Origins:
         if self.folder.is_dir():
             yield from sorted(self.folder.iterdir())
 
+    def without(self, origin: str) -> Iterator[tuple[Path, bytes]]:
+        """The files that name a repository, and what they should hold without it; nothing where it is the only one."""
+        for path in self.all():
+            known = self.of(Digest(path.name))
+            if origin in known:
+                kept = [each for each in known if each != origin]
+                yield path, canonical_json(kept) if kept else b""
+
     def with_new(self, digest: Digest, origins: tuple[str, ...]) -> bytes | None:
         """What the file of a blob should hold now that these have it too; None where it says so already."""
         known = self.of(digest)

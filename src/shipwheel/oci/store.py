@@ -98,22 +98,33 @@ class Store:
         return self._layout.open(descriptor)
 
     def _download(self, descriptor: Descriptor, fetch: Fetch) -> None:
-        """From the first repository that still has it; when none has, that it is in any is forgotten."""
+        """From the first repository that has it; one that lost it is not asked for others either, until it is seen again."""
         origins = self._origins.of(descriptor.digest)
-        if origins:
-            self.begin()
+        failure = None
         for origin in origins:
+            self.begin()
             try:
                 self._layout.write(Blob(descriptor=descriptor, open=partial(fetch, origin, descriptor)))
             except NetworkError as error:
-                if error.fields.get("status") not in GONE:
-                    raise
+                if error.fields.get("status") in GONE:
+                    self._forget(origin)
+                else:
+                    failure = error
             else:
                 return
+        if failure:
+            failure.hint = f"only {', '.join(origins)} has this layer; 'rmi', 'prune --all' and a build make it anew"
+            raise failure
         if origins:
-            self._origins.path(descriptor.digest).unlink(missing_ok=True)
             hint = "build or pull the image again"
             raise StoreError(f"{origins[0]} has no blob {descriptor.digest} any more", hint=hint, digest=str(descriptor.digest))
+
+    def _forget(self, origin: str) -> None:
+        for path, data in self._origins.without(origin):
+            if data:
+                self._place(path, data)
+            else:
+                path.unlink(missing_ok=True)
 
     def blob(self, descriptor: Descriptor) -> Blob:
         """A blob by its descriptor, with the repositories that are known to have it."""

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A commit of git (hex), and the repository's public address, empty where none is known."""
+    """A commit of git (hex), the repository's public address, empty where none is known, and the project's folder in it."""
 
     commit: str
     source: str = ""
+    folder: str = ""
 
 
 def find_revision(root: Path) -> Revision | None:
@@ -25,9 +26,12 @@ def find_revision(root: Path) -> Revision | None:
     if status is None or any(line[:2] != "# " for line in status.splitlines()):
         return None
     commit = re.search(r"^# branch\.oid ([0-9a-f]{40,64})$", status, re.MULTILINE)
-    if not commit or _git(root, "cat-file", "-e", "HEAD:./") is None:  # ignored as a whole, a folder would look clean
+    tree = _git(root, "rev-parse", "--verify", "--quiet", "--show-prefix", "HEAD:./")
+    if not commit or tree is None:  # ignored as a whole, a folder would look clean
         return None
-    return Revision(commit=commit[1], source=public_address(_git(root, "config", "--get", "remote.origin.url") or ""))
+    *folders, _ = tree.splitlines()
+    source = public_address(_git(root, "config", "--get", "remote.origin.url") or "")
+    return Revision(commit=commit[1], source=source, folder="".join(folders).strip("/"))
 
 
 def _git(root: Path, *words: str) -> str | None:

@@ -69,7 +69,7 @@ class LayerIndex:
         keys = tuple(keys)
         if not keys or not self.reachable:
             return {}
-        trusted, found = self._trusted(), {}
+        trusted, found, wrong = self._trusted(), {}, {}
         try:
             for key, answer in _at_once(partial(_ask, self.connect(), trusted), keys):
                 try:
@@ -78,10 +78,13 @@ class LayerIndex:
                 except NetworkError:
                     raise
                 except ShipwheelError as error:
-                    self.warn(f"entry {self.origin}:{key} of the layer index is not used: {_plain(error)}")
+                    wrong[key] = _plain(error)
         except NetworkError as error:
             self.reachable = False
             self.warn(f"the layer index is not used: {error}")
+        for key, sentence in list(wrong.items())[:1]:
+            more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+            self.warn(f"entry {self.origin}:{key}{more} of the layer index is not used: {sentence}")
         return found
 
     def publish(self, layers: Mapping[str, Layer]) -> dict[str, Layer]:

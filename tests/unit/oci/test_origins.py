@@ -121,6 +121,36 @@ class TestStore:
         assert "build" in caught.value.hint
         assert store.layer("k1") is None
 
+    def test_a_registry_that_is_down_is_passed_over_and_named_when_it_is_the_only_one(self, tmp_path: Path) -> None:
+        made = layer("a")
+
+        def fetch(origin: str, descriptor: Descriptor) -> BinaryIO:
+            if origin == "down.example/app":
+                raise NetworkError("GET failed: connection refused", retryable=True)
+            return io.BytesIO(made.blob.read())
+
+        store = Store(tmp_path, fetch=fetch)
+        kept = store.keep("k1", far(made, "down.example/app"))
+        with pytest.raises(NetworkError, match="refused") as caught:
+            kept.blob.open()
+        assert "only down.example/app has this layer" in caught.value.hint
+        store.take(far(made))
+        assert kept.blob.read() == made.blob.read()
+
+    def test_a_repository_that_lost_one_blob_is_not_asked_for_others(self, tmp_path: Path) -> None:
+        def fetch(origin: str, descriptor: Descriptor) -> BinaryIO:
+            raise NetworkError("GET failed: 404", status=404)
+
+        store = Store(tmp_path, fetch=fetch)
+        first, second = store.keep("k1", far(layer("a"))), store.keep("k2", far(layer("b"), FAR, "other.example/app"))
+        with pytest.raises(StoreError, match="any more"):
+            first.blob.open()
+        assert store.layer("k1") is None
+        known = store.layer("k2")
+        assert known is not None
+        assert known.blob.origins == ("other.example/app",)
+        assert second.blob.origins == (FAR, "other.example/app")
+
     def test_what_was_pushed_is_known_to_be_there(self, tmp_path: Path) -> None:
         whole = image("a")
         store = Store(tmp_path)

@@ -32,7 +32,9 @@ def commit(folder: Path) -> str:
 
 
 def test_a_clean_folder_is_at_its_commit(project: Path) -> None:
-    assert find_revision(project) == Revision(commit=git(project, "rev-parse", "HEAD"))
+    head = git(project, "rev-parse", "HEAD")
+    assert find_revision(project) == Revision(commit=head, folder="app")
+    assert find_revision(project.parent) == Revision(commit=head)
 
 
 def test_the_remote_is_named_without_its_credentials(project: Path) -> None:

@@ -241,8 +241,10 @@ def test_only_what_the_trusted_key_signed_is_taken(
     machine().index.publish({third: LAYERS[third]})
     someone = machine(Keys(trusted=ours.public))
     assert set(someone.index.find(LAYERS)) == {first}
-    assert sorted(warning.partition(f"{REPOSITORY}:")[2][:64] for warning in someone.warned) == [third, second]
-    assert all("layer-index-key" in warning for warning in someone.warned)
+    (warning,) = someone.warned
+    assert warning.partition(f"{REPOSITORY}:")[2][:64] in (third, second)
+    assert "(and 1 more)" in warning
+    assert "layer-index-key" in warning
 
 
 def test_a_signed_entry_whose_facts_were_changed_is_not_there(
@@ -257,7 +259,7 @@ def test_a_signed_entry_whose_facts_were_changed_is_not_there(
     rewrite(served, other, lambda entry: entry.update(replayed))
     someone = machine(keys)
     assert set(someone.index.find(LAYERS)) == set(LAYERS) - {ONE, other}
-    assert len(someone.warned) == 2
+    assert "(and 1 more)" in someone.warned[0]
 
 
 def test_who_cannot_sign_publishes_nothing_that_nobody_would_take(
