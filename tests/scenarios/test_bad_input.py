@@ -70,7 +70,7 @@ def test_a_lock_that_is_no_lock(ship: Ship, broken: Path) -> None:
 
 
 def test_a_lock_without_that_platform(ship: Ship, broken: Path) -> None:
-    said = ship.fails(2, "build", broken, "--no-bytecode", "--platform", "linux/arm64")
+    said = ship.fails(3, "build", broken, "--no-bytecode", "--platform", "linux/arm64")
     assert said.hint == "shipwheel lock --platform linux/arm64"
 
 

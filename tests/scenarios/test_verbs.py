@@ -86,7 +86,7 @@ def test_images_inspect_and_df_show_it(ship: Ship, project: Path) -> None:
     usage = ship("df", "--json").json
     assert usage["images"] == 1
     assert usage["downloads"]["count"] >= 4
-    assert "1 images in" in ship("df").out
+    assert "1 image in" in ship("df").out
 
 
 def test_rmi_and_prune_free_what_nothing_needs(ship: Ship, project: Path) -> None:
