@@ -60,7 +60,7 @@ def project(tmp_path: Path, shelf: Path, mirror: Mirror) -> Path:
 
 @pytest.fixture(scope="session")
 def harbour(tmp_path_factory: pytest.TempPathFactory) -> Ship:
-    """With the network, and with Debian's base already downloaded and made."""
+    """With the network, and with Debian's base already downloaded and made; for `with_a_copy_of_home`, not to be built in."""
     folder = tmp_path_factory.mktemp("harbour")
     ship = Ship.at(folder)
     project = make_script(folder / "empty")
@@ -71,10 +71,8 @@ def harbour(tmp_path_factory: pytest.TempPathFactory) -> Ship:
 
 @pytest.fixture
 def docked(harbour: Ship, tmp_path: Path) -> Ship:
-    """A home of this test's own that has the base: a copy, by hard links where files never change."""
-    home = tmp_path / "home"
-    subprocess.run(["cp", "-a", "--reflink=auto", harbour.home, home], check=True)
-    return harbour.having(SHIPWHEEL_HOME=str(home))
+    """A home of this test's own that has the base."""
+    return harbour.with_a_copy_of_home(tmp_path / "home")
 
 
 @pytest.fixture

@@ -67,9 +67,7 @@ class Example:
 @pytest.fixture(scope="session")
 def yard(harbour: Ship, tmp_path_factory: pytest.TempPathFactory) -> Ship:
     """A store for all examples, with the base in it; shared, as the images are large."""
-    home = tmp_path_factory.mktemp("examples") / "home"
-    subprocess.run(["cp", "-a", "--reflink=auto", harbour.home, home], check=True)
-    return harbour.having(SHIPWHEEL_HOME=str(home))
+    return harbour.with_a_copy_of_home(tmp_path_factory.mktemp("examples") / "home")
 
 
 def copied(name: str, folder: Path) -> Path:

@@ -83,9 +83,10 @@ def pushed(
 ) -> tuple[str, Image]:
     """The name of a base, and its image, which the registry has."""
     python, release, suite = request.param
-    folder = make_script(tmp_path_factory.mktemp("base") / f"stand-in-{python}")
+    work = tmp_path_factory.mktemp("base")
+    ship, folder = harbour.with_a_copy_of_home(work / "home"), make_script(work / f"stand-in-{python}")
     (folder / "shipwheel.toml").write_text(f'python = "{python}"\n')
-    built = harbour.image(harbour.build(folder, "--no-bytecode")["name"])
+    built = ship.image(ship.build(folder, "--no-bytecode")["name"])
     assert isinstance(built, Image)
     return f"python:{python}-slim", stand_in(built, registry, python, release, suite)
 

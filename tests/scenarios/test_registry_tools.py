@@ -38,12 +38,13 @@ class Pushed:
 @pytest.fixture(scope="module")
 def pushed(harbour: Ship, registry: str, tmp_path_factory: pytest.TempPathFactory) -> Pushed:
     """A compiled wheel, two of Python, and a script."""
-    project = make_script(tmp_path_factory.mktemp("tools") / "small")
+    folder = tmp_path_factory.mktemp("tools")
+    ship, project = harbour.with_a_copy_of_home(folder / "home"), make_script(folder / "small")
     (project / "requirements.txt").write_text("markupsafe\nidna\nsix\n")
     (project / "app.py").write_text("import idna, markupsafe, six\nprint(markupsafe.escape('<'), 'as pushed')\n")
     flags = [word for platform in PLATFORMS for word in ("--platform", platform)]
-    harbour("lock", project, *flags)
-    said = harbour("push", project, f"{registry}/team/small:1", *flags, "--json").json
+    ship("lock", project, *flags)
+    said = ship("push", project, f"{registry}/team/small:1", *flags, "--json").json
     return Pushed(name=said["name"], digest=said["digest"], lock=read_lock(project / "shipwheel.lock"))
 
 

@@ -165,7 +165,7 @@ def test_an_arm_image_is_made_here(online: Ship, stocked: Path, tmp_path: Path) 
     (folder / "app.py").write_text("")
     (folder / "requirements.txt").write_text("native\n")
     online("lock", folder)
-    said = online.fails(2, "build", folder, "--platform", "linux/arm64")
+    said = online.fails(3, "build", folder, "--platform", "linux/arm64")
     assert said.hint == "shipwheel lock --platform linux/arm64"
     online("lock", folder, "--platform", "linux/arm64")
     assert locked(folder, ARM64) == locked(folder) == {"native": "1.0"}

@@ -77,6 +77,11 @@ class Ship:
         """The same with other variables."""
         return replace(self, env={**self.env, **env}, home=Path(env.get("SHIPWHEEL_HOME", self.home)))
 
+    def with_a_copy_of_home(self, home: Path) -> Ship:
+        """The same with a home of its own that has what this one's has now."""
+        subprocess.run(["cp", "-a", "--reflink=auto", self.home, home], check=True)
+        return self.having(SHIPWHEEL_HOME=str(home))
+
     def inside_this_process(self) -> Ship:
         """The same, faster."""
         return replace(self, inside=True)
