@@ -12,7 +12,7 @@ from shipwheel.attest.artifact import PREDICATE_TYPE, Attachment, envelope, refe
 from shipwheel.attest.documents import Document, documents
 from shipwheel.attest.evidence import Evidence
 from shipwheel.oci.blob import Blob, Descriptor
-from shipwheel.oci.image import Image, Index, read_json
+from shipwheel.oci.image import Image, Index, images_of, read_json
 from shipwheel.registry.repository import Repository
 from shipwheel.signing import PrivateKey
 
@@ -53,7 +53,7 @@ def attest(
 
 def _said(image: Image | Index, evidence: Evidence | None) -> Iterator[tuple[Image | Index, tuple[Document, ...]]]:
     """Each image, then the index, with what is to be said of it."""
-    images = image.images if isinstance(image, Index) else (image,)
+    images = images_of(image)
     said = [documents(evidence, each.platform) if evidence else () for each in images]
     yield from zip(images, said, strict=True)
     if isinstance(image, Index):

@@ -57,8 +57,8 @@ def gather(
         for file in project.files
         if is_model(file, project) and not file.target
     )
-    asked = {name: getattr(project.settings, name) for name in PARAMETERS}
-    settings = {name.replace("_", "-"): value for name, value in asked.items() if value != getattr(Settings(), name)}
+    asked, default = {name: getattr(project.settings, name) for name in PARAMETERS}, Settings()
+    settings = {name.replace("_", "-"): value for name, value in asked.items() if value != getattr(default, name)}
     return Evidence(
         name=project.name,
         lock=lock,

@@ -60,7 +60,12 @@ def open_key(context: Context, path: str) -> PrivateKey | None:
         return None
     from shipwheel.signing import load_private_key
 
-    return load_private_key(Path(path), next(filter(None, map(context.env.get, PASSWORDS)), ""))
+    return load_private_key(Path(path), sign_password(context))
+
+
+def sign_password(context: Context) -> str:
+    """The password of a key to sign with, images and layers alike; empty where none is given."""
+    return next(filter(None, map(context.env.get, PASSWORDS)), "")
 
 
 def attest_pushed(

@@ -18,7 +18,7 @@ from shipwheel.cli.places import FORMS, open_target
 from shipwheel.errors import UsageError
 from shipwheel.oci.copy import copy
 from shipwheel.oci.estargz import ESTARGZ
-from shipwheel.oci.image import Image, Index
+from shipwheel.oci.image import images_of
 from shipwheel.oci.layer import SINGLE_MEMBER, Form
 
 
@@ -81,7 +81,7 @@ def _form(single_member: bool, estargz: bool) -> Form | None:
 
 def describe(made: Made) -> dict[str, Any]:
     """`--json`: layers lowest first, sizes in bytes."""
-    images = _images(made)
+    images = images_of(made.image)
     reused = frozenset(digest for built in made.builds for digest in built.reused)
     shared = frozenset(digest for built in made.builds for digest in built.shared)
     layers = [
@@ -108,10 +108,6 @@ def describe(made: Made) -> dict[str, Any]:
         "verified": [asdict(verdict) for verdict in made.verdicts],
         "seconds": round(made.seconds, 3),
     }
-
-
-def _images(made: Made) -> tuple[Image, ...]:
-    return made.image.images if isinstance(made.image, Index) else (made.image,)
 
 
 def _text(made: Made, places: tuple[str, ...]) -> str:

@@ -18,8 +18,10 @@ from shipwheel.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from shipwheel.oci.blob import Descriptor
+    from shipwheel.oci.reference import Reference
     from shipwheel.oci.store import Store
     from shipwheel.registry.registries import Registries
+    from shipwheel.registry.repository import Repository
 
 
 class Opened:
@@ -70,7 +72,11 @@ class Context:
     def _from_registry(self, origin: str, descriptor: Descriptor) -> BinaryIO:
         from shipwheel.oci.reference import Reference
 
-        return self.registries().repository(Reference.parse(origin)).open(descriptor)
+        return self.repository(Reference.parse(origin)).open(descriptor)
+
+    def repository(self, reference: Reference) -> Repository:
+        """The repository of a reference, at the registry that its name means."""
+        return self.registries().repository(reference)
 
     def registries(self) -> Registries:
         """The connections to registries, opened at the first call and closed with the verb."""

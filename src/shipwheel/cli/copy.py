@@ -11,7 +11,7 @@ from shipwheel.cli.places import open_place, open_source
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.copy import copy
-from shipwheel.oci.image import Image, Index
+from shipwheel.oci.image import Image, Index, images_of
 
 
 @click.command()
@@ -38,7 +38,7 @@ def chosen(image: Image | Index, platform: Platform) -> Image:
     Raises:
         UsageError: there is none.
     """
-    images = image.images if isinstance(image, Index) else (image,)
+    images = images_of(image)
     for each in images:
         if each.platform == platform:
             return each

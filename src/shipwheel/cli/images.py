@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from shipwheel.cli.context import Context, emit, human, known, table
-from shipwheel.oci.image import Image, Index
+from shipwheel.oci.image import Image, Index, images_of
 
 
 @click.command()
@@ -34,7 +34,7 @@ def command(context: Context, as_json: bool) -> None:
 
 
 def _row(name: str, image: Image | Index) -> dict[str, Any]:
-    images = image.images if isinstance(image, Index) else (image,)
+    images = images_of(image)
     return {
         "name": name,
         "digest": str(image.manifest.digest),

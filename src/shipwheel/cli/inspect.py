@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from shipwheel.cli.context import Context, emit, human, known, local_name, table
-from shipwheel.cli.places import repository
-from shipwheel.oci.image import Image, Index
+from shipwheel.oci.image import Image, Index, images_of
 from shipwheel.oci.reference import Reference
 
 
@@ -20,7 +19,7 @@ from shipwheel.oci.reference import Reference
 def command(context: Context, name: str, as_json: bool) -> None:
     """Show an image of the local store, or of a registry: its layers, how it starts, its digest."""
     found = _found(context, name)
-    images = found.images if isinstance(found, Index) else (found,)
+    images = images_of(found)
     value = {"name": local_name(name), "digest": str(found.manifest.digest), "images": [_image(image) for image in images]}
     if as_json:
         emit(value)
@@ -34,7 +33,7 @@ def _found(context: Context, name: str) -> Image | Index:
     """In the local store, else, where the name has a registry, there: its manifests and configs, no layer."""
     reference = Reference.parse(name)
     if reference.registry and local_name(name) not in context.store.names():
-        return repository(context, reference).resolve(reference.version)
+        return context.repository(reference).resolve(reference.version)
     return context.store.resolve(local_name(name))
 
 

@@ -16,10 +16,10 @@ from shipwheel.cli.workshop import open_workshop, this_machine
 from shipwheel.environments import Environments
 from shipwheel.errors import LockError
 from shipwheel.hashes import Hashes
-from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock, write_lock
+from shipwheel.lock import FILE_NAME, Lock, read_lock, write_lock
 from shipwheel.plan import Plan
 from shipwheel.project import Project
-from shipwheel.resolve.fingerprint import fingerprint
+from shipwheel.resolve.fingerprint import current_lock, fingerprint
 from shipwheel.resolve.model import check_model
 from shipwheel.runtime import runtime_wheel
 
@@ -98,12 +98,10 @@ def _environments(context: Context, *, indexes: bool = False) -> Environments:
 
 def fresh_lock(context: Context, project: Project) -> Lock | None:
     """The project's lock, where it is of these requirements, this runtime and this model, and has this machine's platform."""
-    path = project.root / FILE_NAME
-    if not path.exists():
+    if not (project.root / FILE_NAME).exists():
         return None
     try:
-        lock = read_lock(path)
-        check_fresh(lock, fingerprint(project))
+        lock = current_lock(project)
         check_model(project, lock, Hashes(context.home / "hashes").sha256)
         lock.of(this_machine())
     except LockError as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shipwheel.cli.attesting import sign_password
 from shipwheel.cli.context import Context
 from shipwheel.errors import NetworkError, UsageError
 from shipwheel.project import Project
@@ -89,7 +90,7 @@ def open_layer_index(context: Context, project: Project, use: IndexUse) -> Layer
     keys = Keys(
         trusted=project.root / settings.layer_index_key if settings.layer_index_key else None,
         signing=Path(signing) if signing else None,
-        password=context.env.get("SHIPWHEEL_SIGN_PASSWORD") or context.env.get("COSIGN_PASSWORD", ""),
+        password=sign_password(context),
     )
     return LayerIndex(
         origin=reference.origin,
@@ -117,7 +118,7 @@ def _connected(context: Context, reference: Reference) -> Repository:
         except NetworkError as error:
             if not error.fields.get("status"):
                 raise
-    return context.registries().repository(reference)
+    return context.repository(reference)
 
 
 def may_publish(env: Mapping[str, str]) -> bool:

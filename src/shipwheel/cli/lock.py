@@ -11,9 +11,9 @@ from shipwheel.cli.locking import make_lock
 from shipwheel.cli.workshop import this_machine, wanted_platforms
 from shipwheel.errors import LockError, UsageError
 from shipwheel.hashes import Hashes
-from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
+from shipwheel.lock import FILE_NAME, Lock, read_lock
 from shipwheel.project import load_project
-from shipwheel.resolve.fingerprint import fingerprint
+from shipwheel.resolve.fingerprint import current_lock
 from shipwheel.resolve.model import check_model
 from shipwheel.resolve.wheels import Upgrade
 
@@ -33,8 +33,7 @@ def command(context: Context, words: tuple[str, ...], platforms: tuple[str, ...]
     project = load_project(folder(directory))
     path = project.root / FILE_NAME
     if check:
-        lock = read_lock(path)
-        check_fresh(lock, fingerprint(project))
+        lock = current_lock(project)
         check_model(project, lock, Hashes(context.home / "hashes").sha256)
         context.say(f"{FILE_NAME} fits the project")
         return

@@ -12,7 +12,7 @@ from shipwheel.cli.context import Context, folder
 from shipwheel.cli.layer_index import AS_SET, IndexUse, open_layer_index
 from shipwheel.cli.workshop import open_workshop, this_machine, wanted_platforms
 from shipwheel.errors import LockError
-from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
+from shipwheel.lock import FILE_NAME, Lock
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import Image, Index, compose_index
@@ -22,7 +22,7 @@ from shipwheel.project import Project, load_project
 from shipwheel.project.about import PREFIX
 from shipwheel.project.revision import Revision, find_revision
 from shipwheel.project.served import delivery_of
-from shipwheel.resolve.fingerprint import fingerprint
+from shipwheel.resolve.fingerprint import current_lock
 from shipwheel.verify import Verdict, Verifier, serves
 
 
@@ -94,14 +94,12 @@ def _verdicts(context: Context, project: Project, name: str, images: Iterable[Im
 
 def _lock(context: Context, project: Project, platforms: tuple[Platform, ...]) -> Lock:
     """The project's lock, checked; made now where there is none."""
-    path = project.root / FILE_NAME
-    if not path.exists():
+    if not (project.root / FILE_NAME).exists():
         from shipwheel.cli.locking import make_lock
 
         context.say(f"no {FILE_NAME} yet: choosing versions")
         return make_lock(context, project, platforms)
-    lock = read_lock(path)
-    check_fresh(lock, fingerprint(project))
+    lock = current_lock(project)
     absent = [str(platform) for platform in platforms if platform not in {each.platform for each in lock.platforms}]
     if absent:
         flags = " ".join(f"--platform {platform}" for platform in absent)

@@ -17,7 +17,6 @@ from shipwheel.oci.reference import Reference
 if TYPE_CHECKING:
     from shipwheel.oci.image import Image, Index
     from shipwheel.oci.layout import OciLayout
-    from shipwheel.registry.repository import Repository
 
 ENGINES = ("docker", "podman")
 ARCHIVES = ("oci-archive", "docker-archive")
@@ -73,9 +72,16 @@ def open_target(text: str, context: Context) -> Iterator[Target]:
         raise UsageError(f"'{text}' is no place for an image", hint=f"give {FORMS}")
 
 
-def repository(context: Context, reference: Reference) -> Repository:
-    """The repository of a reference, at the registry that its name means."""
-    return context.registries().repository(reference.full)
+def given_name(text: str) -> Reference:
+    """A name that an image in a registry can be given.
+
+    Raises:
+        UsageError: no name, or a digest.
+    """
+    reference = Reference.parse(text)
+    if reference.digest:
+        raise UsageError(f"'{text}' is a digest, which no image can be given", hint="name a tag")
+    return reference
 
 
 @contextmanager
@@ -92,7 +98,7 @@ def open_source(text: str, context: Context) -> Iterator[Found]:
         if not reference.registry and local_name(text) in context.store.names():
             hint = f"store:{text} is that of the local store, {reference.full} that of Docker Hub"
             raise UsageError(f"'{text}' could be two images", hint=hint)
-        yield Found(image=repository(context, reference).resolve(reference.version), name=str(reference))
+        yield Found(image=context.repository(reference).resolve(reference.version), name=str(reference))
     elif kind == "store":
         yield Found(image=context.store.resolve(local_name(rest)), name=local_name(rest))
     elif kind == "oci":
@@ -114,10 +120,8 @@ def open_place(text: str, context: Context, found: Found) -> Iterator[Place]:
     """
     kind, rest = _parse(text)
     if not kind:
-        reference = Reference.parse(text)
-        if reference.digest:
-            raise UsageError(f"'{text}' is a digest, which no image can be given", hint="name a tag")
-        registry = repository(context, reference)
+        reference = given_name(text)
+        registry = context.repository(reference)
         registry.expect(reference.tag, found.image)
         yield Place(target=registry, name=reference.tag, workers=PUSHES)
     elif kind == "store":

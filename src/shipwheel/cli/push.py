@@ -10,10 +10,9 @@ import click
 
 from shipwheel.cli.attesting import attest_pushed, open_key
 from shipwheel.cli.context import Context, emit, human, local_name
-from shipwheel.cli.places import PUSHES, repository
+from shipwheel.cli.places import PUSHES, given_name
 from shipwheel.errors import UsageError
 from shipwheel.oci.copy import copy
-from shipwheel.oci.reference import Reference
 
 if TYPE_CHECKING:
     from shipwheel.oci.image import Image, Index
@@ -38,12 +37,10 @@ def command(context: Context, /, words: tuple[str, ...], as_json: bool, **flags:
     """
     started = time.monotonic()
     source, target = _places(words)
-    reference = Reference.parse(target)
-    if reference.digest:
-        raise UsageError(f"'{target}' is a digest, which no image can be given", hint="name a tag")
+    reference = given_name(target)
     key = open_key(context, flags["sign_key"])
     image = _image(context, source, flags)
-    place = repository(context, reference)
+    place = context.repository(reference)
     place.expect(reference.tag, image)
     copy(image, place, reference.tag, progress=context.progress(), workers=PUSHES)
     context.store.note_origin(image, place.origin)

@@ -33,7 +33,7 @@ from shipwheel.engines.spec import (
 from shipwheel.engines.wait import Address, Look, Readiness, addresses, answers, wait_until_answers
 from shipwheel.errors import ContainerError, UsageError
 from shipwheel.oci.copy import copy
-from shipwheel.oci.image import Index
+from shipwheel.oci.image import Index, images_of
 from shipwheel.oci.reference import Reference
 from shipwheel.project.settings import RunSettings
 from shipwheel.verify import serves
@@ -81,7 +81,7 @@ def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any
     spec = _spec(context, name, image, {**_with_settings(flags, settings), "command": ctx.meta[__name__]})
     with find_engine(engine, surroundings(context)) as found:
         copy(image, found.target(), name, progress=context.progress())
-        served = not spec.command and any(map(serves, image.images if isinstance(image, Index) else (image,)))
+        served = not spec.command and any(map(serves, images_of(image)))
         run = _Run(context=context, spec=spec, kind=found.kind, served=served)
         if flags["detach"]:
             run.detached(found.run(spec))

@@ -12,7 +12,7 @@ import click
 from shipwheel.cli.context import Context, local_name
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Platform
-from shipwheel.oci.image import Index
+from shipwheel.oci.image import images_of
 
 if TYPE_CHECKING:
     from shipwheel.attest.evidence import Evidence
@@ -42,13 +42,11 @@ def command(context: Context, source: str, form: str, platform: str, output: str
 def _of_project(context: Context, folder: Path) -> tuple[Evidence, Sequence[Platform]]:
     from shipwheel.build import DEFAULT
     from shipwheel.cli.attesting import find_evidence
-    from shipwheel.lock import FILE_NAME, check_fresh, read_lock
     from shipwheel.project import load_project
-    from shipwheel.resolve.fingerprint import fingerprint
+    from shipwheel.resolve.fingerprint import current_lock
 
     project = load_project(folder)
-    lock = read_lock(project.root / FILE_NAME)
-    check_fresh(lock, fingerprint(project))
+    lock = current_lock(project)
     return find_evidence(context, project, lock, None, DEFAULT), [each.platform for each in lock.platforms]
 
 
@@ -60,7 +58,7 @@ def _of_image(context: Context, name: str) -> tuple[Evidence, Sequence[Platform]
     if evidence is None:
         hint = "the SBOM of a pushed image is attached to it: 'oras discover REF' or 'cosign download attestation REF'"
         raise UsageError(f"'{local_name(name)}' was not built here, so what it is made of is not known", hint=hint)
-    images = found.images if isinstance(found, Index) else (found,)
+    images = images_of(found)
     return evidence, [image.platform for image in images]
 
 

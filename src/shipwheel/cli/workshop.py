@@ -58,7 +58,7 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
         cache=cache,
         host=this_machine(),
         env=context.env,
-        repository=lambda reference: context.registries().repository(reference),
+        repository=context.repository,
     )
 
 

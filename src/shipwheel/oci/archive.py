@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shipwheel.errors import ImageError
 from shipwheel.oci.blob import Blob, Descriptor, Digest
-from shipwheel.oci.image import INDEX_TYPE, Image, Index, canonical_json, manifests
+from shipwheel.oci.image import INDEX_TYPE, Image, Index, canonical_json, images_of, manifests
 from shipwheel.oci.layer import MTIME, Sink
 from shipwheel.oci.layout import CONTAINERD_NAME, LAYOUT, REF_NAME, OciLayout, Partial
 from shipwheel.oci.reference import Reference
@@ -115,7 +115,7 @@ def _blobs(images: Iterable[Image | Index], known: dict[Digest, Blob]) -> Iterat
     """Every blob once, manifests first, in the order of the images' layers; `known` ones are read through what was written."""
     seen = set()
     for image in images:
-        below = image.images if isinstance(image, Index) else (image,)
+        below = images_of(image)
         for blob in (*reversed(manifests(image)), *(blob for each in below for blob in each.blobs)):
             if blob.digest not in seen:
                 seen.add(blob.digest)

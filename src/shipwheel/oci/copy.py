@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 from shipwheel.oci.blob import Blob, Descriptor
-from shipwheel.oci.image import Image, Index
+from shipwheel.oci.image import Image, Index, images_of
 from shipwheel.progress import SILENT, Progress, Task
 
 
@@ -100,7 +100,7 @@ class _Told(io.RawIOBase):
 def _distinct(image: Image | Index) -> Iterator[tuple[str, Blob]]:
     """Every blob below the manifests once, with a title for people."""
     seen = set()
-    for each in image.images if isinstance(image, Index) else (image,):
+    for each in images_of(image):
         titles = [layer.created_by for layer in each.layers]
         for title, blob in zip([*titles, "config"], each.blobs, strict=True):
             if blob.digest not in seen:

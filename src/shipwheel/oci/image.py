@@ -171,6 +171,11 @@ def parse(manifest: Blob, find: Callable[[Descriptor], Blob]) -> Image | Index:
     raise ImageError(f"{manifest.digest} is no image but {manifest.descriptor.media_type}")
 
 
+def images_of(image: Image | Index) -> tuple[Image, ...]:
+    """Those of all platforms: of an index its images, else the one."""
+    return image.images if isinstance(image, Index) else (image,)
+
+
 def manifests(image: Image | Index) -> tuple[Blob, ...]:
     """The manifests of an image or index, in the order in which they should be sent: the named one last."""
     below = tuple(each.manifest for each in image.images) if isinstance(image, Index) else ()

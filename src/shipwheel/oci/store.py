@@ -24,7 +24,7 @@ from typing import BinaryIO
 from shipwheel.errors import NetworkError, StoreError
 from shipwheel.oci.blob import Blob, Descriptor, Digest
 from shipwheel.oci.hold import Hold
-from shipwheel.oci.image import Image, Index, parse
+from shipwheel.oci.image import Image, Index, images_of, parse
 from shipwheel.oci.layer import Layer, Packed, Sink
 from shipwheel.oci.layout import OciLayout, refused
 from shipwheel.oci.memo import Memo, Memos
@@ -170,7 +170,7 @@ class Store:
     def note_origin(self, image: Image | Index, origin: str) -> None:
         """Remember that a repository has all blobs of an image, so that its registry need not be sent them again."""
         self.begin()
-        for each in image.images if isinstance(image, Index) else (image,):
+        for each in images_of(image):
             for blob in each.blobs:
                 self._note(blob.digest, (origin,))
 
@@ -189,7 +189,7 @@ class Store:
             StoreError: a blob is missing, or the system refuses.
         """
         self.begin()
-        images = image.images if isinstance(image, Index) else (image,)
+        images = images_of(image)
         for blob in (blob for each in images for blob in each.blobs):
             if not self._is_known(blob.descriptor):
                 raise StoreError(f"'{name}' lacks blob {blob.digest}", hint="build it again", digest=str(blob.digest))

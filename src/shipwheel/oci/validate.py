@@ -19,6 +19,7 @@ from shipwheel.oci.image import (
     MAX_LAYERS,
     Image,
     Index,
+    images_of,
     parse,
     read_json,
 )
@@ -42,7 +43,7 @@ def validate(image: Image | Index, *, deep: bool = True, foreign: frozenset[Dige
     Raises:
         ImageError: with all that is wrong.
     """
-    images = image.images if isinstance(image, Index) else (image,)
+    images = images_of(image)
     problems = list(_index_problems(image)) if isinstance(image, Index) else []
     for each in images:
         where = f"{each.platform}: " if isinstance(image, Index) else ""

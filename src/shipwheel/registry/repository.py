@@ -15,7 +15,7 @@ from shipwheel.credentials import redact
 from shipwheel.errors import ImageError, IntegrityError, NetworkError
 from shipwheel.http import Request, absent
 from shipwheel.oci.blob import Blob, Descriptor, Digest, Platform
-from shipwheel.oci.image import INDEX_TYPES, Image, Index, manifests
+from shipwheel.oci.image import INDEX_TYPES, Image, Index, images_of, manifests
 from shipwheel.oci.reference import Reference
 from shipwheel.registry.auth import Scopes, pull, push
 from shipwheel.registry.reader import Mirror, Reader
@@ -84,7 +84,7 @@ class Repository:
 
         Blobs of `image` that can be mounted are not asked for: to mount one is a request, as to ask is.
         """
-        images = image.images if isinstance(image, Index) else (image,) if image else ()
+        images = images_of(image) if image else ()
         self._mountable = {blob.digest for each in images for blob in each.blobs if any(self._sources(blob))}
         with suppress(NetworkError, ImageError, IntegrityError):  # what is wrong will be told when something is sent
             manifest = self._reader.own_manifest(tag, self._push)

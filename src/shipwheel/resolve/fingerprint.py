@@ -1,13 +1,25 @@
-"""What decides the versions in a lock, as one hash: another one makes the lock stale."""
+"""What decides the versions in a lock, as one hash: another one makes the lock stale; and the lock that is not."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 
+from shipwheel.lock import FILE_NAME, Lock, check_fresh, read_lock
 from shipwheel.project import Project
 from shipwheel.project.served import delivery_of
 from shipwheel.runtime import NAME
+
+
+def current_lock(project: Project) -> Lock:
+    """The project's lock, made from what the project says now.
+
+    Raises:
+        LockError: it is missing, malformed, or was made from something else.
+    """
+    lock = read_lock(project.root / FILE_NAME)
+    check_fresh(lock, fingerprint(project))
+    return lock
 
 
 def fingerprint(project: Project) -> str:
