@@ -3,10 +3,11 @@
 from shipwheel.lock.dump import dump_lock
 from shipwheel.lock.file import check_fresh, read_lock, write_lock
 from shipwheel.lock.parse import parse_lock
-from shipwheel.lock.values import FILE_NAME, BaseImage, Built, Deb, Lock, ModelFile, PlatformLock, Wheel
+from shipwheel.lock.values import FILE_NAME, Accelerator, BaseImage, Built, Deb, Lock, ModelFile, PlatformLock, Wheel
 
 __all__ = [
     "FILE_NAME",
+    "Accelerator",
     "BaseImage",
     "Built",
     "Deb",

@@ -38,6 +38,8 @@ def _lines(lock: Lock) -> Iterator[str]:
         yield from ("", f"[platforms.{toml_key(str(each.platform))}]")
         if each.base:
             yield f"base = {{ {_inline(each.base)} }}"
+        if each.accelerator:
+            yield f"accelerator = {{ {_inline(each.accelerator)} }}"
         yield from (line for key in ("debs", "wheels", "built") for line in _table(key, getattr(each, key)))
     if lock.interpreters:
         yield from ("", "[interpreters]")

@@ -14,6 +14,7 @@ from shipwheel.lock.dump import integrity, toml_key
 from shipwheel.lock.values import (
     FILE_NAME,
     FORMAT,
+    Accelerator,
     BaseImage,
     Built,
     Deb,
@@ -38,7 +39,7 @@ _INTEGRITY = re.compile(r'(?:#[^\n]*\n)*integrity = "sha256:([0-9a-f]{64})"\n')
 _KINDS = {"sdist": ("filename", "sha256", "size"), "git": ("url", "commit"), "path": ("path",)}
 """What each kind of `Built` must have."""
 
-T = TypeVar("T", Wheel, Built, Deb, ModelFile, BaseImage)
+T = TypeVar("T", Wheel, Built, Deb, ModelFile, BaseImage, Accelerator)
 
 
 def parse_lock(text: str, file: str = FILE_NAME) -> Lock:
@@ -120,11 +121,12 @@ class _Parser:
         if not isinstance(table, dict):
             self.problem(path, "must be a table")
             return PlatformLock(platform=platform)
-        for key in sorted(table.keys() - {"base", "debs", "wheels", "built"}):
+        for key in sorted(table.keys() - {"base", "accelerator", "debs", "wheels", "built"}):
             self.problem(f"{path}.{key}", "unknown key")
         return PlatformLock(
             platform=platform,
             base=self.item(BaseImage, table["base"], f"{path}.base") if "base" in table else None,
+            accelerator=self.item(Accelerator, table["accelerator"], f"{path}.accelerator") if "accelerator" in table else None,
             debs=self.items(Deb, table, "debs", path),
             wheels=self.items(Wheel, table, "wheels", path),
             built=self.items(Built, table, "built", path),
@@ -171,7 +173,7 @@ def _schema(kind: type[Row]) -> dict[str, tuple[type, bool]]:
     return {each.name: (int if each.type == "int" else str, each.default is MISSING) for each in fields(kind)}
 
 
-_SCHEMAS = {kind: _schema(kind) for kind in (Wheel, Built, Deb, ModelFile, BaseImage)}
+_SCHEMAS = {kind: _schema(kind) for kind in (Wheel, Built, Deb, ModelFile, BaseImage, Accelerator)}
 
 
 def _wrong_types(kind: type[T], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -53,7 +53,7 @@ class Built:
 class Deb:
     """A Debian package; `filename` is its path below the archive's root (Packages, `Filename`).
 
-    `archive` is debian or debian-security.
+    `archive` is debian or debian-security; `reason` says why it is there, empty for the base's own.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Deb:
     sha256: str
     size: int
     archive: str = "debian"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +93,26 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """What the wheels need of a GPU: `kind` is cuda or rocm, `version` such as 12.6 (the newest CUDA or ROCm in the wheels).
+
+    `driver` is the oldest NVIDIA driver that it runs on (525.60.13). `architectures` are those for which every library with
+    GPU code has some, separated by spaces: sm_80 natively, compute_90 by the driver's compiler (PTX) on that and later.
+    """
+
+    kind: str
+    version: str
+    driver: str = ""
+    architectures: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformLock:
-    """One platform's files; `base` is None where the base is composed from `debs`."""
+    """One platform's files; `base` is None where the base is composed from `debs`, `accelerator` where nothing needs a GPU."""
 
     platform: Platform
     base: BaseImage | None = None
+    accelerator: Accelerator | None = None
     debs: tuple[Deb, ...] = ()
     wheels: tuple[Wheel, ...] = ()
     built: tuple[Built, ...] = ()
@@ -133,5 +149,5 @@ class Lock:
         raise LockError(f"{FILE_NAME} holds nothing for {platform}", hint=f"shipwheel lock --platform {platform}")
 
 
-Row = Wheel | Built | Deb | ModelFile | BaseImage
+Row = Wheel | Built | Deb | ModelFile | BaseImage | Accelerator
 """What stands on one line of the file."""
