@@ -18,12 +18,12 @@ from shipwheel.layers.python import Part, PythonLayers
 from shipwheel.layers.recipe import Files, Recipe
 from shipwheel.layers.shared import Shared
 from shipwheel.layers.system import added_recipes, base_recipes
-from shipwheel.lock import BaseImage, Lock
+from shipwheel.lock import BaseImage, Lock, PlatformLock
 from shipwheel.oci.estargz import ESTARGZ
-from shipwheel.oci.image import Image, compose
+from shipwheel.oci.image import Image, RuntimeConfig, compose
 from shipwheel.oci.layer import MULTI_MEMBER, Form, Layer
 from shipwheel.oci.store import Store
-from shipwheel.plan import Plan
+from shipwheel.plan import SHARED_MEMORY, Plan
 from shipwheel.progress import SILENT, Progress
 from shipwheel.resolve.base import interpreter_identity
 from shipwheel.resolve.model import check_model
@@ -77,12 +77,13 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
     Raises:
         ShipwheelError: what `errors` lists; the store stays valid, and the next build goes on where this one ended.
     """
-    below = _below(lock.of(plan.platform).base, shop)
-    plan = replace(plan, project=replace(plan.project, python=lock.python), below=below.runtime)
+    locked = lock.of(plan.platform)
+    below = _below(locked.base, shop)
+    plan = replace(plan, project=replace(plan.project, python=lock.python), below=below.runtime, hardware=hardware(locked))
     supplier = partial(_supplier, plan, lock, shop)
     hash_file = Hashes(shop.home / "hashes").sha256
     check_model(plan.project, lock, hash_file)
-    local = _built_here(plan, supplier(), hash_file) if lock.of(plan.platform).built else Local()
+    local = _built_here(plan, supplier(), hash_file) if locked.built else Local()
     recipes = list_recipes(plan, lock, local, hash_file, options)
     layers = {recipe.key: layer for recipe in recipes if (layer := shop.store.layer(recipe.key))}
     reused = _digests([*below.layers, *layers.values()])
@@ -95,6 +96,16 @@ def build(plan: Plan, lock: Lock, shop: Workshop, options: BuildOptions = DEFAUL
     stack = (*below.layers, *(layers[recipe.key] for recipe in recipes))
     image = compose(stack, plan.runtime, plan.platform, {**plan.annotations, **below.annotations})
     return BuildResult(image=image, reused=reused, shared=_digests(found.values()))
+
+
+def hardware(locked: PlatformLock) -> RuntimeConfig:
+    """What locked wheels ask of the machine: variables for the engines' GPU support, and labels for people and `run`."""
+    shared = SHARED_MEMORY if any(each.name == "torch" for each in locked.wheels) else {}
+    if locked.accelerator is None:
+        return RuntimeConfig(labels=shared)
+    from shipwheel.gpu.cuda import environment_of, labels_of
+
+    return RuntimeConfig(env=environment_of(locked.accelerator), labels={**labels_of(locked.accelerator), **shared})
 
 
 def _below(base: BaseImage | None, shop: Workshop) -> Below:

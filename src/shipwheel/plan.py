@@ -24,6 +24,10 @@ ENVIRONMENT = {
 }
 """What every image sets over its base; the project's own `env` wins."""
 
+SHARED_MEMORY = {"dev.shipwheel.shm-size": "8g"}
+"""The label of images with torch, whose data loaders hand batches over in /dev/shm; `run` makes it that large. It is a limit:
+only what is used takes memory. 16 workers with 2 batches each (DataLoader's default) of 64 images of 3x512x512 floats are 6.4 GB."""
+
 SERVES = {"dev.shipwheel.serve": "1"}
 """The label of images whose command is the runtime."""
 
@@ -32,27 +36,29 @@ SERVES = {"dev.shipwheel.serve": "1"}
 class Plan:
     """A project, a platform and how the container starts; `annotations` are what the image tells people of itself.
 
-    `below` is what the config of a base from a registry gives: its environment and labels, under our own.
+    `below` is what the config of a base from a registry gives: its environment and labels, under our own. `hardware` is what the
+    locked wheels ask of the machine, as environment for the engines' GPU support and labels.
     """
 
     project: Project
     platform: Platform
     annotations: Mapping[str, str] = field(default_factory=dict)
     below: RuntimeConfig = field(default_factory=RuntimeConfig)
+    hardware: RuntimeConfig = field(default_factory=RuntimeConfig)
 
     @property
     def runtime(self) -> RuntimeConfig:
         """Command, environment, port and user, as they stand in the image's config."""
-        project, below = self.project, self.below
+        project, below, hardware = self.project, self.below, self.hardware
         search = {"PATH": f"/opt/venv/bin:{below.env.get('PATH') or SEARCH_PATH}"}
         folders = (".", *project.python_path)
         path = {"PYTHONPATH": ":".join(f"/{APP}/{folder}".removesuffix("/.") for folder in dict.fromkeys(folders))}
         return RuntimeConfig(
             cmd=project.command,
-            env={**below.env, **ENVIRONMENT, **search, **path, **project.env},
+            env={**below.env, **hardware.env, **ENVIRONMENT, **search, **path, **project.env},
             ports=(project.port,) if project.port else (),
             user=f"{project.settings.user}:0" if str(project.settings.user).isdecimal() else str(project.settings.user),
             working_dir=f"/{APP}",
-            labels={**below.labels, **(SERVES if project.served else {})},
+            labels={**below.labels, **hardware.labels, **(SERVES if project.served else {})},
             stop_signal="SIGTERM",
         )

@@ -11,7 +11,7 @@ from shipwheel.cli.locking import make_lock
 from shipwheel.cli.workshop import this_machine, wanted_platforms
 from shipwheel.errors import LockError, UsageError
 from shipwheel.hashes import Hashes
-from shipwheel.lock import FILE_NAME, Lock, read_lock
+from shipwheel.lock import FILE_NAME, Lock, explain, read_lock
 from shipwheel.project import load_project
 from shipwheel.resolve.fingerprint import current_lock
 from shipwheel.resolve.model import check_model
@@ -23,15 +23,20 @@ from shipwheel.resolve.wheels import Upgrade
 @click.option("--platform", "platforms", multiple=True, metavar="P", help="Lock for this platform too; repeat for several.")
 @click.option("--upgrade", is_flag=True, help="Choose the newest versions: of the packages NAME, or of everything.")
 @click.option("--check", is_flag=True, help="Only say whether the lock fits the project; status 3 if not.")
+@click.option("--explain", "explained", metavar="PACKAGE", help="Only say why a Debian package is in the lock.")
 @click.pass_obj
-def command(context: Context, words: tuple[str, ...], platforms: tuple[str, ...], upgrade: bool, check: bool) -> None:
+def command(context: Context, words: tuple[str, ...], platforms: tuple[str, ...], explained: str | None, **only: bool) -> None:
     """Choose exact versions of everything in the image and write shipwheel.lock.
 
     Versions that a lock holds already stay where they still fit; --upgrade moves them.
     """
+    upgrade, check = only["upgrade"], only["check"]
     directory, names = _split(words, upgrade)
     project = load_project(folder(directory))
     path = project.root / FILE_NAME
+    if explained:
+        click.echo("\n".join(explain(read_lock(path), explained)))
+        return
     if check:
         lock = current_lock(project)
         check_model(project, lock, Hashes(context.home / "hashes").sha256)

@@ -22,14 +22,15 @@ from shipwheel.resolve.fingerprint import fingerprint
 from shipwheel.resolve.indexes import Indexes
 from shipwheel.resolve.inside import ASSUMED_GLIBC, GLIBC, minor
 from shipwheel.resolve.model import lock_model, runtime_extras
+from shipwheel.resolve.needs import Chosen, Examine, unexamined
 from shipwheel.resolve.target import Target
 from shipwheel.resolve.wheels import STAY, Upgrade, WheelRequest, resolve_wheels
 
 if TYPE_CHECKING:
     from shipwheel.registry.repository import Repository
 
-LIBRARIES = {"lightgbm": ("libgomp1",)}
-"""System libraries that a wheel of a library which the runtime serves needs and does not bring (lightgbm: OpenMP)."""
+NAMED = "named in system-packages"
+"""The reason for a Debian package that the project asks for."""
 
 BUILDERS = ("amd64", "arm64")
 """Debian architectures of machines that build images; each has its own interpreter in the lock, to compile bytecode with."""
@@ -43,7 +44,7 @@ def _unreached(reference: Reference) -> Repository:
 class Reach:
     """Where versions and files come from, and this machine; `cache` keeps what indexes said, `env` is for uv.
 
-    `repository` connects to the repository of a reference.
+    `repository` connects to the repository of a reference; `examine` finds out what chosen wheels need of the system.
     """
 
     client: Client
@@ -53,10 +54,16 @@ class Reach:
     host: Platform
     env: Mapping[str, str] = field(repr=False)
     repository: Callable[[Reference], Repository] = field(default=_unreached, repr=False)
+    examine: Examine = field(default=unexamined, repr=False)
 
 
 def lock_project(
-    project: Project, platforms: Sequence[Platform], reach: Reach, *, previous: Lock | None = None, upgrade: Upgrade = STAY
+    project: Project,
+    platforms: Sequence[Platform],
+    reach: Reach,
+    *,
+    previous: Lock | None = None,
+    upgrade: Upgrade = STAY,
 ) -> Lock:
     """Choose exact files for every platform; what `previous` has stays where it fits and `upgrade` does not move it.
 
@@ -77,8 +84,11 @@ def lock_project(
         started = [_Platform(platform=each, base=bases.get(each), previous=kept.get(each)) for each in platforms]
         choosing = [pool.submit(_wheels, project, each, reach, wish) for each in started]
         locked = [
-            PlatformLock(
-                platform=each.platform, base=each.base, debs=_debs(project, each, wheels, debian), wheels=wheels, built=built
+            _completed(
+                project,
+                PlatformLock(platform=each.platform, base=each.base, wheels=wheels, built=built),
+                debian,
+                reach.examine,
             )
             for each, (wheels, built) in ((each, future.result()) for each, future in zip(started, choosing, strict=True))
         ]
@@ -124,7 +134,7 @@ class _Debian:
     """Debian's indexes, loaded in threads and once each."""
 
     def __init__(self, source: IndexSource, pool: ThreadPoolExecutor) -> None:
-        self._source, self._pool = source, pool
+        self.source, self._pool = source, pool
         self._loading: dict[tuple[str, str], Future[DebIndex]] = {}
 
     def expect(self, python: str, platforms: Sequence[Platform]) -> None:
@@ -140,7 +150,7 @@ class _Debian:
     def _start(self, suite: str, architecture: str) -> Future[DebIndex]:
         wanted = (suite, architecture)
         if wanted not in self._loading:
-            self._loading[wanted] = self._pool.submit(load_index, self._source, suite, architecture)
+            self._loading[wanted] = self._pool.submit(load_index, self.source, suite, architecture)
         return self._loading[wanted]
 
     def interpreters(self, python: str) -> dict[str, tuple[Deb, ...]]:
@@ -227,15 +237,41 @@ def _wheels(project: Project, wanted: _Platform, reach: Reach, wish: _Wish) -> t
     return wheels, built
 
 
-def _debs(project: Project, wanted: _Platform, wheels: Sequence[Wheel], debian: _Debian) -> tuple[Deb, ...]:
-    """The base's packages where it is composed, and what the project needs beside those."""
-    more = (*(name for wheel in wheels for name in LIBRARIES.get(wheel.name, ())), *project.settings.system_packages)
-    architecture = wanted.platform.architecture
-    if wanted.base is None:
+def _completed(project: Project, chosen: PlatformLock, debian: _Debian, examine: Examine) -> PlatformLock:
+    """With the Debian packages: the base's where it is composed, those that the project names, those that the wheels need."""
+    named = dict.fromkeys(project.settings.system_packages, NAMED)
+    before = replace(chosen, debs=_debs(project, chosen, named, debian))
+    needs = examine(
+        Chosen(
+            project=project,
+            locked=before,
+            suite=_suite(project, chosen),
+            glibc=target_for(project.python, chosen.platform, chosen.base).glibc,
+            debian=debian.source,
+        )
+    )
+    debs = _debs(project, chosen, {**needs.packages, **named}, debian) if needs.packages else before.debs
+    return replace(before, debs=debs, accelerator=needs.accelerator)
+
+
+def _suite(project: Project, chosen: PlatformLock) -> str:
+    """The Debian release whose packages fit below the wheels; empty where the base is not Debian's."""
+    suite = chosen.base.distribution if chosen.base else SUITES.get(project.python, "")
+    return suite if suite in SUITES.values() else ""
+
+
+def _debs(project: Project, chosen: PlatformLock, reasons: Mapping[str, str], debian: _Debian) -> tuple[Deb, ...]:
+    """The base's packages where it is composed, and those that there are reasons for."""
+    architecture, suite = chosen.platform.architecture, _suite(project, chosen)
+    if chosen.base is None:
         base = base_packages(project.python, shell=project.settings.shell)
-        return resolve_debs(debian.index(SUITES[project.python], architecture), (*base, *more))
-    if not more or wanted.base.distribution not in SUITES.values():
+        return resolve_debs(debian.index(suite, architecture), (*base, *reasons))
+    if not reasons or not suite:
         return ()
-    index = debian.index(wanted.base.distribution, architecture)
-    present = resolve_debs(index, (name for name in DEBIAN_IMAGE.split() if index.best(name)), skip={})
-    return resolve_debs(index, more, present=present)
+    index = debian.index(suite, architecture)
+    return resolve_debs(index, reasons, present=debian_image(index))
+
+
+def debian_image(index: DebIndex) -> tuple[Deb, ...]:
+    """The packages that every Debian image has, as this index offers them."""
+    return resolve_debs(index, (name for name in DEBIAN_IMAGE.split() if index.best(name)), skip={})
