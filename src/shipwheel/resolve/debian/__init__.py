@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from shipwheel.resolve.debian.archives import DebianArchives, deb_urls, find_archives
 from shipwheel.resolve.debian.closure import NOT_FOLLOWED, resolve_debs
-from shipwheel.resolve.debian.index import DebIndex, Fetcher, IndexSource, load_index
+from shipwheel.resolve.debian.index import DebIndex, load_index
+from shipwheel.resolve.debian.signed import Fetcher, IndexSource, Listed, distributions, load_listed, no_such_architecture
 
 __all__ = [
     "NOT_FOLLOWED",
@@ -12,8 +13,12 @@ __all__ = [
     "DebianArchives",
     "Fetcher",
     "IndexSource",
+    "Listed",
     "deb_urls",
+    "distributions",
     "find_archives",
     "load_index",
+    "load_listed",
+    "no_such_architecture",
     "resolve_debs",
 ]

@@ -7,43 +7,19 @@ and a stanza is parsed when it is asked for.
 from __future__ import annotations
 
 import gzip
-import hashlib
 import lzma
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from typing import Protocol
 
-from shipwheel.errors import NetworkError, ResolveError
-from shipwheel.resolve.debian.archives import MAIN, SECURITY, DebianArchives
-from shipwheel.resolve.debian.release import Release, debian_keyring, read_release
+from shipwheel.resolve.debian.signed import IndexSource, Listed, distributions, load_listed, no_such_architecture
 
 _KEPT = "Package|Version|Architecture|Priority|Filename|Size|SHA256|Depends|Pre-Depends|Provides|Conflicts|Breaks"
+_WANTED = re.compile(rf"^(?:(?:{_KEPT}): .*|)$\n?", re.MULTILINE)
 _CACHE_FORMAT = "1"
 """Part of the cached file's name: raise it when `_KEPT` changes."""
-
-
-class Fetcher(Protocol):
-    """Whatever can get an address: `shipwheel.http.Client` in the program."""
-
-    def get(self, url: str) -> bytes:
-        """The body, or NetworkError with the field `status`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexSource:
-    """How to reach the indexes: archives, a client, a folder for the cache, the keys (None: Debian's), the time (None: now)."""
-
-    archives: DebianArchives
-    fetcher: Fetcher
-    cache: Path
-    keyring: bytes | None = None
-    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +121,16 @@ def load_index(source: IndexSource, suite: str, architecture: str) -> DebIndex:
         NetworkError: a mirror that does not answer.
     """
     texts, dates = [], dict[str, datetime]()
-    for archive, dist in ((MAIN, suite), (MAIN, f"{suite}-updates"), (SECURITY, f"{suite}-security")):
-        release, text = _load(source, archive, dist, architecture)
-        texts.append((archive, text))
+    packages = Listed(
+        names=tuple(f"binary-{architecture}/Packages{suffix}" for suffix in (".xz", ".gz")),
+        form=_CACHE_FORMAT,
+        condense=_condensed,
+    )
+    for archive, dist in distributions(suite):
+        release, text = load_listed(source, archive, dist, packages)
+        if text is None:
+            raise no_such_architecture(dist, architecture)
+        texts.append((archive, text.decode()))
         dates[archive] = max(release.date, dates.get(archive, release.date))
     return DebIndex(
         suite=suite,
@@ -157,91 +140,7 @@ def load_index(source: IndexSource, suite: str, architecture: str) -> DebIndex:
     )
 
 
-def _load(source: IndexSource, archive: str, dist: str, architecture: str) -> tuple[Release, str]:
-    """One distribution's release and condensed index; asked for twice where the mirror changes between the two requests."""
-    root = f"{source.archives.root(archive)}/dists/{dist}"
-    for last in (False, True):
-        release = _release(source, root, dist)
-        path, sha256 = _packages_path(release, architecture)
-        cached = source.cache / "debian" / f"{sha256}.{_CACHE_FORMAT}.txt"
-        text = _read_cached(cached)
-        if text is not None:
-            return release, text
-        packed = _fetch_packages(source, root, path, sha256 if release.by_hash else "")
-        if hashlib.sha256(packed).hexdigest() == sha256:
-            text = "".join(_condensed(_unpacked(packed, path)))
-            _write_cached(cached, text)
-            return release, text
-        if last:
-            break
-    raise ResolveError(
-        f"the Debian index of '{dist}' is refused: {path} is not the file that its InRelease promises",
-        hint="the mirror is damaged or halfway through an update: try again later, or use another",
-        suite=dist,
-    )
-
-
-def _release(source: IndexSource, root: str, dist: str) -> Release:
-    try:
-        signed = source.fetcher.get(f"{root}/InRelease")
-    except NetworkError as error:
-        if error.fields.get("status") != 404:
-            raise
-        raise ResolveError(
-            f"the mirror has no Debian suite '{dist}'",
-            hint="set debian-mirror to a Debian archive and, after a space, a security archive: 'https://HOST/debian https://HOST/debian-security'",
-            suite=dist,
-        ) from None
-    return read_release(signed, dist, source.keyring or debian_keyring(), source.now or datetime.now(UTC))
-
-
-def _packages_path(release: Release, architecture: str) -> tuple[str, str]:
-    for suffix in (".xz", ".gz"):
-        path = f"main/binary-{architecture}/Packages{suffix}"
-        if path in release.indexes:
-            return path, release.indexes[path][0]
-    raise ResolveError(
-        f"Debian '{release.suite}' has no packages for '{architecture}'", hint="amd64 and arm64 are there", suite=release.suite
-    )
-
-
-def _fetch_packages(source: IndexSource, root: str, path: str, sha256: str) -> bytes:
-    """By hash where the archive offers it, so that an update of the mirror in between does no harm."""
-    if sha256:
-        try:
-            return source.fetcher.get(f"{root}/{path.rpartition('/')[0]}/by-hash/SHA256/{sha256}")
-        except NetworkError as error:
-            if error.fields.get("status") != 404:
-                raise
-    return source.fetcher.get(f"{root}/{path}")
-
-
-def _unpacked(packed: bytes, path: str) -> str:
-    return (lzma.decompress(packed) if path.endswith(".xz") else gzip.decompress(packed)).decode()
-
-
-def _condensed(text: str) -> Iterator[str]:
+def _condensed(packed: bytes, path: str) -> bytes:
     """The fields in `_KEPT`, one line each, stanzas apart; these fields are never folded in an index."""
-    wanted = re.compile(rf"^(?:(?:{_KEPT}): .*|)$\n?", re.MULTILINE)
-    return (match[0] for match in wanted.finditer(text))
-
-
-def _read_cached(path: Path) -> str | None:
-    """The text, if it is whole: its first line is the hash of the rest."""
-    try:
-        head, _, body = path.read_bytes().partition(b"\n")
-    except OSError:
-        return None
-    return body.decode() if hashlib.sha256(body).hexdigest().encode() == head else None
-
-
-def _write_cached(path: Path, text: str) -> None:
-    """Atomically; a cache that cannot be written costs time, nothing else."""
-    body = text.encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
-        os.replace(file.name, path)  # noqa: PTH105
-    except OSError:
-        return
+    text = (lzma.decompress(packed) if path.endswith(".xz") else gzip.decompress(packed)).decode()
+    return "".join(match[0] for match in _WANTED.finditer(text)).encode()
