@@ -19,7 +19,7 @@ from shipwheel.progress import Progress
 from shipwheel.resolve.debian import deb_urls
 from shipwheel.resolve.project import Reach, target_for
 from shipwheel.resolve.sources import Builder, build_wheel
-from shipwheel.resolve.wheels import wheel_urls
+from shipwheel.resolve.urls import wheel_urls
 from shipwheel.runtime import runtime_wheel
 
 

@@ -15,7 +15,7 @@ from shipwheel.lock import FILE_NAME, Lock, explain, read_lock
 from shipwheel.project import load_project
 from shipwheel.resolve.fingerprint import current_lock
 from shipwheel.resolve.model import check_model
-from shipwheel.resolve.wheels import Upgrade
+from shipwheel.resolve.request import Upgrade
 
 
 @click.command()
@@ -25,7 +25,9 @@ from shipwheel.resolve.wheels import Upgrade
 @click.option("--check", is_flag=True, help="Only say whether the lock fits the project; status 3 if not.")
 @click.option("--explain", "explained", metavar="PACKAGE", help="Only say why a Debian package is in the lock.")
 @click.pass_obj
-def command(context: Context, words: tuple[str, ...], platforms: tuple[str, ...], explained: str | None, **only: bool) -> None:
+def command(
+    context: Context, /, words: tuple[str, ...], platforms: tuple[str, ...], explained: str | None, **only: bool
+) -> None:
     """Choose exact versions of everything in the image and write shipwheel.lock.
 
     Versions that a lock holds already stay where they still fit; --upgrade moves them.

@@ -12,7 +12,7 @@ from shipwheel.lock import FILE_NAME, Built, Lock, PlatformLock, Wheel, write_lo
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project, Served
 from shipwheel.resolve.project import lock_project
-from shipwheel.resolve.wheels import STAY, Upgrade
+from shipwheel.resolve.request import STAY, Upgrade
 
 
 def make_lock(

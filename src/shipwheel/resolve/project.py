@@ -23,8 +23,9 @@ from shipwheel.resolve.indexes import Indexes
 from shipwheel.resolve.inside import ASSUMED_GLIBC, GLIBC, minor
 from shipwheel.resolve.model import lock_model, runtime_extras
 from shipwheel.resolve.needs import Chosen, Examine, unexamined
+from shipwheel.resolve.request import STAY, Upgrade, WheelRequest
 from shipwheel.resolve.target import Target
-from shipwheel.resolve.wheels import STAY, Upgrade, WheelRequest, resolve_wheels
+from shipwheel.resolve.wheels import resolve_wheels
 
 if TYPE_CHECKING:
     from shipwheel.registry.repository import Repository

@@ -1,74 +1,26 @@
-"""Wheels: which ones a project needs on a platform (`resolve_wheels`, by uv), and where they are now (`wheel_urls`)."""
+"""Wheels: which ones a project needs on a platform (`resolve_wheels`, by uv)."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import tempfile
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from shipwheel.credentials import redact
 from shipwheel.errors import NetworkError, ResolveError
-from shipwheel.http import Client, absent, file_path
-from shipwheel.lock import Built, PlatformLock, Wheel
-from shipwheel.oci.blob import Platform
+from shipwheel.http import Client, absent
+from shipwheel.lock import Built, Wheel
 from shipwheel.project.requirements import Requirements
-from shipwheel.resolve.indexes import PYPI, Indexes, option_lines, urls_in
+from shipwheel.resolve.compile import resolution, versions
+from shipwheel.resolve.indexes import Indexes, option_lines
+from shipwheel.resolve.request import RUNTIME, WheelRequest
 from shipwheel.resolve.select import CARRIED, Candidate, Choice, choose, from_files
 from shipwheel.resolve.simple import IndexFile, linked_files, project_files
-from shipwheel.resolve.target import Target
-from shipwheel.resolve.uv import Uv, failure
+from shipwheel.resolve.urls import remember_url
 from shipwheel.runtime import NAME, runtime_wheel
 
-if TYPE_CHECKING:
-    from packaging.pylock import Pylock
-
 _CONNECTIONS = 16
-RUNTIME = "runtime"
-"""The kind of requirements that are the runtime's own."""
-
-_COMPLETE = frozenset({"poetry.lock", "Pipfile.lock"})
-"""Lines that name every package: nothing must be added to them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upgrade:
-    """Which packages may move: all, those named, or (by default) none that still satisfies the requirements."""
-
-    all: bool = False
-    names: frozenset[str] = frozenset()
-
-
-STAY = Upgrade()
-"""Nothing moves."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WheelRequest:
-    """What to resolve: a project's requirements for one interpreter and platform.
-
-    `root` is the project's folder, `host` the platform that sources can be built on, `previous` the lock that the new one
-    should stay near to, `env` the environment for uv (its settings, proxies, certificates, PATH). `extras` are those of the
-    runtime, which is then added; None: it is not. `trained` are versions to prefer, because a model was trained with them,
-    before those of `previous` if it was `retrained` since.
-    """
-
-    root: Path
-    requirements: Requirements
-    target: Target
-    host: Platform
-    indexes: Indexes
-    env: Mapping[str, str] = field(repr=False)
-    previous: PlatformLock | None = None
-    upgrade: Upgrade = STAY
-    extras: tuple[str, ...] | None = None
-    trained: Mapping[str, str] = field(default_factory=dict)
-    retrained: bool = True
 
 
 def resolve_wheels(request: WheelRequest, client: Client) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
@@ -89,7 +41,7 @@ Resolved = tuple[tuple[Wheel, ...], tuple[Built, ...]]
 
 def _resolve(request: WheelRequest, client: Client) -> Resolved:
     with tempfile.TemporaryDirectory(prefix="shipwheel-lock-") as folder:
-        pylock, base = _pylock(request, Path(folder))
+        pylock, base = resolution(request, Path(folder))
         choices = [_carried(choice, Path(folder)) for choice in choose(pylock, request.target, base, _wanted(request))]
     choices = list(_held_to_hashes(request, choices, client))
     _refuse_unbuildable(request, choices, client)
@@ -98,7 +50,7 @@ def _resolve(request: WheelRequest, client: Client) -> Resolved:
 
 def _with_runtime(request: WheelRequest, wheels: tuple[Wheel, ...], built: tuple[Built, ...], client: Client) -> Resolved:
     """With the runtime and what it needs beside these, which stay as they are."""
-    fixed = dict(_versions(wheels, built))
+    fixed = dict(versions(wheels, built))
     extras = f"[{','.join(request.extras)}]" if request.extras else ""
     options = [_absolute(line, folder) for folder, line in option_lines(request.root, request.requirements)]
     needs = Requirements(
@@ -131,111 +83,6 @@ def _carried(choice: Choice, folder: Path) -> Choice:
 
 def _wanted(request: WheelRequest) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(request.requirements.extras), frozenset(request.requirements.groups)
-
-
-def _pylock(request: WheelRequest, folder: Path) -> tuple[Pylock, Path]:
-    """The resolution in the format of PEP 751, and the folder that paths in it are relative to."""
-    from packaging.pylock import Pylock, PylockValidationError
-
-    kind, files = request.requirements.kind, request.requirements.files
-    if kind in ("pylock", "uv.lock") and (request.upgrade.all or request.upgrade.names):
-        command = "uv lock --upgrade" if kind == "uv.lock" else "the tool that wrote it"
-        raise ResolveError(f"the versions stand in {files[0].name}, not in shipwheel.lock", hint=f"upgrade with {command}")
-    if kind == "pylock":
-        path, base = files[0], files[0].parent
-    else:
-        path, base = folder / "pylock.toml", folder
-        (_export if kind == "uv.lock" else _compile)(request, path)
-    try:
-        return Pylock.from_dict(tomllib.loads(path.read_text("utf-8"))), base
-    except (PylockValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ResolveError(f"{path.name} cannot be used: {error}", hint="write it anew with the tool that made it") from None
-
-
-def _uv(request: WheelRequest) -> Uv:
-    return Uv(folder=request.root, env={**request.env, **request.indexes.environment()})
-
-
-def _flags(flag: str, values: Iterable[str]) -> list[str]:
-    return [each for value in values for each in (flag, value)]
-
-
-def _export(request: WheelRequest, path: Path) -> None:
-    """From uv.lock, as it is: `--frozen` neither checks nor changes it."""
-    needs = request.requirements
-    chosen = [*_flags("--extra", needs.extras), *_flags("--group", needs.groups)]
-    fixed = ["--frozen", "--format", "pylock.toml", "--no-default-groups", "--no-editable", "--no-header", "--quiet"]
-    done = _uv(request).run(["export", *fixed, *chosen, "--output-file", str(path), "--project", str(needs.files[0].parent)])
-    if done.returncode:
-        raise failure("uv.lock cannot be read", done.stderr)
-
-
-def _compile(request: WheelRequest, path: Path) -> None:
-    """Resolve with uv; an output file that is there already holds the versions to prefer."""
-    needs = request.requirements
-    _write_preferences(request, path)
-    arguments = ["pip", "compile", *_sources(needs), "--format", "pylock.toml", "--output-file", str(path), "--quiet"]
-    arguments += ["--no-header", "--python-version", request.target.python, "--python-platform", request.target.uv_platform]
-    arguments += [*_flags("--extra", needs.extras), *_flags("--group", needs.groups)] if needs.kind == "pyproject" else []
-    arguments += ["--no-deps"] if needs.kind in _COMPLETE else []
-    settled = [str(_write_constraints(request, path.parent)), *request.env.get("UV_CONSTRAINT", "").split()]
-    arguments += _flags("--constraint", settled)
-    if request.upgrade.all:
-        arguments += ["--refresh" if path.exists() else "--upgrade"]
-    arguments += _flags("--upgrade-package", sorted(request.upgrade.names))
-    stdin = "".join(f"{line}\n" for line in needs.pinned) if needs.pinned else ""
-    done = _uv(request).run(arguments, stdin)
-    if done.returncode:
-        what = (
-            f"the runtime, {NAME}, cannot be added to" if needs.kind == RUNTIME else "the requirements cannot be resolved for"
-        )
-        raise failure(f"{what} {request.target.platform}", done.stderr)
-
-
-def _sources(needs: Requirements) -> list[str]:
-    """The files to name: those that no other one includes; `-` for lines that come through stdin."""
-    if needs.kind not in ("requirements", "pyproject"):
-        return ["-"]
-    if needs.kind == "pyproject":
-        return [str(needs.files[0])]
-    included: set[Path] = set()
-    for path in needs.files:
-        for match in re.finditer(
-            r"^\s*-(?:[rc]|-requirement|-constraint)[\s=]*(\S+)", path.read_text("utf-8", "replace"), re.M
-        ):
-            included.add(Path(os.path.normpath(path.parent / match[1])))
-    return [str(path) for path in needs.files if Path(os.path.normpath(path)) not in included or path == needs.files[0]]
-
-
-def _write_constraints(request: WheelRequest, folder: Path) -> Path:
-    """Versions that are settled, and the runtime's own wheel, for whoever asks for it: no index is asked for that name."""
-    wheel = runtime_wheel().write(folder)
-    path = folder / "constraints.txt"
-    lines = (f"{NAME} @ {wheel.as_uri()}", *request.requirements.constraints)
-    path.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-    return path
-
-
-def _write_preferences(request: WheelRequest, path: Path) -> None:
-    """What should stay, for uv to find: versions of training, and of the last lock, where `--upgrade` does not move them all.
-
-    A model is not moved from what it was trained with by an upgrade of everything; that takes the package's name.
-    """
-    previous = (
-        {}
-        if request.previous is None or request.upgrade.all
-        else dict(_versions(request.previous.wheels, request.previous.built))
-    )
-    known = {**previous, **request.trained} if request.retrained else {**request.trained, **previous}
-    pairs = {(name, text) for name, version in known.items() for text in (version, version.partition("+")[0])}
-    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in sorted(pairs))
-    if packages:
-        path.write_text(f'lock-version = "1.0"\ncreated-by = "shipwheel"\n{packages}')
-
-
-def _versions(wheels: Iterable[Wheel], built: Iterable[Built]) -> Iterator[tuple[str, str]]:
-    yield from ((each.name, each.version) for each in wheels)
-    yield from ((each.name, each.version) for each in built if each.kind == "sdist")
 
 
 def _held_to_hashes(request: WheelRequest, choices: Sequence[Choice], client: Client) -> tuple[Choice, ...]:
@@ -341,78 +188,3 @@ def _complete(file: Candidate, known: Mapping[str, int], client: Client) -> Cand
             digest.update(chunk)
             size += len(chunk)
     return replace(file, sha256=file.sha256 or digest.hexdigest(), size=size)
-
-
-def wheel_urls(wheel: Wheel | Built, indexes: Indexes, client: Client) -> Iterator[str]:
-    """Where a locked wheel or sdist may be, the most likely place first; indexes are only asked when the caller gets there.
-
-    Raises:
-        ResolveError: no configured place has the file.
-        NetworkError: it may be on an index that cannot be reached.
-    """
-    given = set[str]()
-    for url in (*_hinted(indexes, wheel.sha256), *_linked(wheel, indexes, client)):
-        given.add(redact(url))
-        yield url
-    direct = [urls_in(path)[wheel.filename] for path in indexes.files if wheel.filename in urls_in(path)]
-    if indexes.default == PYPI:
-        yield from direct
-    for url in _on_indexes(wheel, indexes, client):
-        if redact(url) not in given:
-            given.add(redact(url))
-            yield url
-    if indexes.default != PYPI:
-        yield from direct
-    if not given and not direct:
-        places = ", ".join(redact(each) for each in (*indexes.find_links, *indexes.pages)) or "none is configured"
-        raise ResolveError(
-            f"{wheel.filename} is in none of the configured places: {places}",
-            hint="configure the index that it was locked from, or run 'shipwheel lock' again",
-        )
-
-
-def _hinted(indexes: Indexes, sha256: str) -> list[str]:
-    if not indexes.hints:
-        return []
-    try:
-        return (indexes.hints / sha256).read_text("utf-8").split("\n")[:1]
-    except (OSError, UnicodeDecodeError):
-        return []
-
-
-def remember_url(indexes: Indexes, file: Candidate) -> None:
-    """Keep where a file was found, without credentials; nobody misses it if it cannot be kept."""
-    if indexes.hints and file.sha256 and file.url:
-        with contextlib.suppress(OSError):
-            indexes.hints.mkdir(parents=True, exist_ok=True)
-            fresh = indexes.hints / f".{file.sha256}-{os.getpid()}"
-            fresh.write_text(redact(file.url), "utf-8")
-            fresh.replace(indexes.hints / file.sha256)
-
-
-def _linked(wheel: Wheel | Built, indexes: Indexes, client: Client) -> Iterator[str]:
-    for place in indexes.find_links:
-        folder = file_path(place)
-        with contextlib.suppress(NetworkError, OSError):
-            if folder and not folder.is_dir() and not folder.is_file():
-                continue
-            yield from (file.url for file in linked_files(place, client) if _is(file, wheel))
-
-
-def _on_indexes(wheel: Wheel | Built, indexes: Indexes, client: Client) -> Iterator[str]:
-    failed: NetworkError | None = None
-    for index in indexes.pages:
-        try:
-            for file in project_files(index, wheel.name, client):
-                if _is(file, wheel):
-                    failed = None
-                    yield file.url
-        except NetworkError as error:
-            if not absent(error):
-                failed = error
-    if failed:
-        raise failed
-
-
-def _is(file: IndexFile, wheel: Wheel | Built) -> bool:
-    return file.sha256 == wheel.sha256 if file.sha256 else file.filename == wheel.filename

@@ -13,8 +13,8 @@ from shipwheel.http import Client, Limits
 from shipwheel.oci.blob import Platform
 from shipwheel.project.requirements import Requirements
 from shipwheel.resolve.indexes import find_indexes, option_lines
+from shipwheel.resolve.request import WheelRequest
 from shipwheel.resolve.target import Target
-from shipwheel.resolve.wheels import WheelRequest
 from support.index import FileServer, serve
 from support.wheels import make_sdist, make_wheel
 

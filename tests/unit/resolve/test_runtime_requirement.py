@@ -13,7 +13,8 @@ from shipwheel.http import Client
 from shipwheel.lock import PlatformLock, Wheel
 from shipwheel.oci.blob import Platform
 from shipwheel.project.requirements import Requirements
-from shipwheel.resolve.wheels import Upgrade, WheelRequest, resolve_wheels
+from shipwheel.resolve.request import Upgrade, WheelRequest
+from shipwheel.resolve.wheels import resolve_wheels
 from shipwheel.runtime import NAME, runtime_wheel
 from support.index import FileServer, serve
 from support.models import stock_runtime

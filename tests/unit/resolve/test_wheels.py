@@ -17,9 +17,11 @@ from shipwheel.lock import Built, PlatformLock, Wheel
 from shipwheel.oci.blob import Platform
 from shipwheel.project.requirements import Requirements
 from shipwheel.resolve.indexes import Indexes, find_indexes
+from shipwheel.resolve.request import Upgrade, WheelRequest
 from shipwheel.resolve.target import Target
+from shipwheel.resolve.urls import wheel_urls
 from shipwheel.resolve.uv import Uv
-from shipwheel.resolve.wheels import Upgrade, WheelRequest, resolve_wheels, wheel_urls
+from shipwheel.resolve.wheels import resolve_wheels
 from support.index import FileServer, serve
 from support.wheels import make_project, make_wheel, sha256_of
 
