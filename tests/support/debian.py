@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 from pysequoia import SignatureMode, Tsk, sign
 
@@ -113,18 +114,31 @@ class SignedArchive:
         self.write("debian", f"{suite}-updates", updates)
         self.write("debian-security", f"{suite}-security", security)
 
-    def write(self, archive: str, dist: str, stanzas: Iterable[str] = (), *, signed: bool = True, **changed: str) -> Path:
-        """One distribution; `changed` replaces fields of its Release (`Valid_Until` for Valid-Until). Gives InRelease."""
+    def write(
+        self,
+        archive: str,
+        dist: str,
+        stanzas: Iterable[str] = (),
+        *,
+        signed: bool = True,
+        contents: Mapping[str, str] = MappingProxyType({}),
+        **changed: str,
+    ) -> Path:
+        """One distribution; `contents` are the lines of Contents-NAME, `changed` replaces fields of its Release.
+
+        Fields are named `Valid_Until` for Valid-Until. Gives InRelease.
+        """
         here = self.root / archive / "dists" / dist
-        packed = lzma.compress("\n".join(stanzas).encode())
-        digest = hashlib.sha256(packed).hexdigest()
-        for path in ("Packages.xz", f"by-hash/SHA256/{digest}"):
-            file = here / "main/binary-amd64" / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(packed)
+        files = {"main/binary-amd64/Packages.xz": lzma.compress("\n".join(stanzas).encode())}
+        files |= {f"main/Contents-{name}.gz": gzip.compress(text.encode(), mtime=0) for name, text in contents.items()}
         fields = {"Codename": dist, "Suite": "stable", "Date": rfc(NOW), "Acquire_By_Hash": "yes", **changed}
-        text = "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items())
-        text += f"SHA256:\n {digest} {len(packed)} main/binary-amd64/Packages.xz\n"
+        text = "".join(f"{key.replace('_', '-')}: {value}\n" for key, value in fields.items()) + "SHA256:\n"
+        for path, packed in files.items():
+            digest = hashlib.sha256(packed).hexdigest()
+            text += f" {digest} {len(packed)} {path}\n"
+            for file in (here / path, (here / path).parent / "by-hash/SHA256" / digest):
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(packed)
         release = here / "InRelease"
         release.write_bytes(sign(self.key.signer(), text.encode(), mode=SignatureMode.CLEAR) if signed else text.encode())
         return release

@@ -1,4 +1,4 @@
-"""`choose_packages`: from libraries and programs that are missing to the Debian packages that bring them, each with its reason."""
+"""`choose_packages`: from missing libraries and programs to the Debian packages that bring them, each with its reason."""
 
 from __future__ import annotations
 
