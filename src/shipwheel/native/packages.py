@@ -2,63 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shipwheel.native.contents import Contents
+from shipwheel.native.known import Needs
 from shipwheel.native.loader import Missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """A program that a package runs: `name` is looked for in the search path (ffmpeg), `owner` is the package."""
-
-    name: str
-    owner: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """Debian packages to add, each with its reason, and what no package of Debian brings, each as a line to print."""
+    """Debian packages to add, each with its reason, and what none of them brings, each as a line to print."""
 
     packages: Mapping[str, str] = field(default_factory=dict)
     unresolved: tuple[str, ...] = ()
 
 
-def choose_packages(
-    missing: Iterable[Missing], programs: Iterable[Program], contents: Contents, have: Collection[str]
-) -> Chosen:
-    """The fewest of the first packages of `contents` that bring all of it; `have` are names of packages that are there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Want:
+    """A library or program, its reason and how many files ask for it; `lost` says whether to tell where no package has it."""
 
-    A package that is there, or that something else needs, wins over another that brings the same.
+    reason: str
+    files: int
+    owners: tuple[str, ...]
+    lost: bool
+
+
+def choose_packages(missing: Iterable[Missing], known: Iterable[Needs], contents: Contents, have: Collection[str]) -> Chosen:
+    """The packages of `contents` that bring all of it; `have` are names of packages that are there.
+
+    A package that is there, or that something else needs, wins over another that brings the same. What is optional adds none.
     """
-    wanted: list[tuple[Missing | Program, tuple[str, ...]]] = [(need, contents.owners(need.name)) for need in missing]
-    wanted += [(need, contents.programs(need.name)) for need in programs]
-    reasons: dict[str, list[Missing | Program]] = {}
-    for need, owners in sorted(wanted, key=lambda pair: len(pair[1]) != 1):
-        for name in _preferred(owners, (have, reasons)):
-            reasons.setdefault(name, []).append(need)
+    wanted = [*_missing(missing, contents), *_known(known, contents)]
+    chosen: dict[str, list[_Want]] = {}
+    for want in sorted(wanted, key=lambda want: len(want.owners) != 1):
+        taken = (name for names in (have, chosen) for name in want.owners if name in names)
+        if name := next(taken, next(iter(want.owners), "")):
+            chosen.setdefault(name, []).append(want)
     return Chosen(
-        packages={name: _reason(needs) for name, needs in sorted(reasons.items()) if name not in have},
-        unresolved=tuple(f"{why(need)}, is in no Debian package" for need, owners in wanted if not owners),
+        packages={name: _reason(wants) for name, wants in sorted(chosen.items()) if name not in have},
+        unresolved=tuple(f"{want.reason}, is in no Debian package" for want in wanted if want.lost and not want.owners),
     )
 
 
-def why(need: Missing | Program) -> str:
-    """`libGL.so.1, needed by cv2/cv2.abi3.so of opencv-python`, `ffmpeg, run by pydub`."""
-    if isinstance(need, Program):
-        return f"{need.name}, run by {need.owner}"
-    if not need.needed_by:
-        return f"{need.name}, opened by {need.owner}"
-    return f"{need.name}, needed by {need.needed_by[0].rpartition('site-packages/')[2]} of {need.owner}"
+def _missing(missing: Iterable[Missing], contents: Contents) -> Iterator[_Want]:
+    """What is missing for good; a library that another package brings is there once that is imported."""
+    for each in missing:
+        if not each.optional:
+            owners, files = contents.owners(each.name), max(len(each.needed_by), 1)
+            yield _Want(reason=each.reason, files=files, owners=owners, lost=not each.elsewhere)
 
 
-def _preferred(owners: Sequence[str], taken: Iterable[Collection[str]]) -> Sequence[str]:
-    """The owner that is in the first of `taken` that has any, else the first; none of none."""
-    return next(([name] for names in taken for name in owners if name in names), owners[:1])
+def _known(known: Iterable[Needs], contents: Contents) -> Iterator[_Want]:
+    """What packages open and call; of libraries, the names of several Debian releases stand side by side."""
+    for needs in known:
+        for name in needs.libraries:
+            yield _Want(reason=f"{name}, {needs.why}", files=1, owners=contents.owners(name), lost=False)
+        for name in needs.programs:
+            yield _Want(reason=f"{name}, {needs.why}", files=1, owners=contents.programs(name), lost=True)
 
 
-def _reason(needs: Sequence[Missing | Program]) -> str:
+def _reason(wants: list[_Want]) -> str:
     """The first, and how many more files and packages ask for something of the same package."""
-    more = sum(len(need.needed_by) or 1 if isinstance(need, Missing) else 1 for need in needs) - 1
-    return f"{why(needs[0])}{f' and {more} more' if more else ''}"
+    more = sum(want.files for want in wants) - 1
+    return f"{wants[0].reason} and {more} more" if more else wants[0].reason

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shipwheel.native.contents import DebianContents
+from shipwheel.native.known import Needs
 from shipwheel.native.loader import Missing
-from shipwheel.native.packages import Program, choose_packages
+from shipwheel.native.packages import choose_packages
 
 SITE = "lib/python3.11/site-packages"
 CONTENTS = DebianContents(
@@ -21,58 +24,59 @@ CONTENTS = DebianContents(
 
 
 def lib(name: str, owner: str = "some", *files: str) -> Missing:
-    return Missing(name=name, owner=owner, needed_by=tuple(f"{SITE}/{file}" for file in files))
+    return Missing(name=name, owner=owner, needed_by=tuple(f"{SITE}/{file}" for file in files or ["some.so"]))
+
+
+GL = lib("libGL.so.1", "opencv-python", "cv2/cv2.abi3.so")
+FFMPEG = Needs(programs=("ffmpeg",), why="called by utils.py of pydub")
+OPENED = Needs(libraries=("libGL.so.0", "libGL.so.1"), why="opened by gl.py of pyglet")
+JACK, JACK_NET = lib("libjack.so.0"), lib("libjacknet.so.0")
 
 
 @pytest.mark.parametrize(
-    ("missing", "programs", "have", "packages"),
+    ("missing", "known", "have", "packages"),
     [
-        (
-            [lib("libGL.so.1", "opencv-python", "cv2/cv2.abi3.so")],
-            [],
-            [],
-            {"libgl1": "libGL.so.1, needed by cv2/cv2.abi3.so of opencv-python"},
-        ),
+        ([GL], [], [], {"libgl1": "libGL.so.1, needed by cv2/cv2.abi3.so of opencv-python"}),
         (
             [lib("libGL.so.1", "open3d", "a.so", "b.so", "c.so")],
             [],
             [],
             {"libgl1": "libGL.so.1, needed by a.so of open3d and 2 more"},
         ),
-        ([lib("libGL.so.1", "pyglet")], [], [], {"libgl1": "libGL.so.1, opened by pyglet"}),
-        ([], [Program(name="ffmpeg", owner="pydub")], [], {"ffmpeg": "ffmpeg, run by pydub"}),
-        (
-            [],
-            [Program(name="ffmpeg", owner="pydub"), Program(name="ffmpeg", owner="whisper")],
-            [],
-            {"ffmpeg": "ffmpeg, run by pydub and 1 more"},
-        ),
-        ([lib("libGL.so.1")], [Program(name="ffmpeg", owner="pydub")], ["libgl1", "ffmpeg"], {}),
-        ([lib("libjack.so.0")], [], [], {"libjack0": "libjack.so.0, opened by some"}),
-        ([lib("libjack.so.0")], [], ["libjack-jackd2-0"], {}),
-        (
-            [lib("libjack.so.0"), lib("libjacknet.so.0")],
-            [],
-            [],
-            {"libjack-jackd2-0": "libjacknet.so.0, opened by some and 1 more"},
-        ),
+        ([], [OPENED], [], {"libgl1": "libGL.so.1, opened by gl.py of pyglet"}),
+        ([GL], [OPENED], [], {"libgl1": "libGL.so.1, needed by cv2/cv2.abi3.so of opencv-python and 1 more"}),
+        ([], [FFMPEG], [], {"ffmpeg": "ffmpeg, called by utils.py of pydub"}),
+        ([GL], [FFMPEG], ["libgl1", "ffmpeg"], {}),
+        ([JACK], [], [], {"libjack0": "libjack.so.0, needed by some.so of some"}),
+        ([JACK], [], ["libjack-jackd2-0"], {}),
+        ([JACK, JACK_NET], [], [], {"libjack-jackd2-0": "libjacknet.so.0, needed by some.so of some and 1 more"}),
+        ([replace(GL, optional=True)], [], [], {}),
     ],
-    ids=["one", "more files", "opened", "program", "two packages", "there", "first", "another there", "needed anyway"],
-)
+    ids=[
+        "one", "more files", "opened", "needed and opened", "program", "there", "first", "another there", "needed anyway",
+        "optional",
+    ],
+)  # fmt: skip
 def test_each_package_has_its_reason(
-    missing: list[Missing], programs: list[Program], have: list[str], packages: dict[str, str]
+    missing: list[Missing], known: list[Needs], have: list[str], packages: dict[str, str]
 ) -> None:
-    chosen = choose_packages(missing, programs, CONTENTS, have)
+    chosen = choose_packages(missing, known, CONTENTS, have)
     assert chosen.packages == packages
     assert chosen.unresolved == ()
 
 
-def test_what_debian_lacks_is_told() -> None:
-    chosen = choose_packages([lib("libfoo.so.2", "foo", "foo/_foo.so")], [Program(name="java", owner="bar")], CONTENTS, [])
+def test_what_debian_lacks_is_told_unless_it_may_be_lacking() -> None:
+    missing = [
+        lib("libfoo.so.2", "foo", "foo/_foo.so"),
+        replace(lib("libtorch.so", "ext"), elsewhere=("torch",)),
+        replace(lib("libtest.so.1"), optional=True),
+    ]
+    known = [Needs(libraries=("libold.so.1",), programs=("java",), why="used by a.py of bar")]
+    chosen = choose_packages(missing, known, CONTENTS, [])
     assert chosen.packages == {}
     assert chosen.unresolved == (
         "libfoo.so.2, needed by foo/_foo.so of foo, is in no Debian package",
-        "java, run by bar, is in no Debian package",
+        "java, used by a.py of bar, is in no Debian package",
     )
 
 
