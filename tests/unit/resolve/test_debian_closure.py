@@ -68,6 +68,28 @@ def test_without_following_only_the_names_are_taken() -> None:
     assert names(resolve_debs(index(stanza("app", Depends="lib"), stanza("lib")), ["app"], follow=False)) == ["app"]
 
 
+def test_each_package_says_why_it_is_there() -> None:
+    offered = index(
+        stanza("libc"),
+        stanza("app", Depends="libc, lib"),
+        stanza("tool", Depends="lib, deep"),
+        stanza("lib", Depends="deep, real"),
+        stanza("deep", Depends="app"),
+        stanza("new", Provides="old"),
+        stanza("virtual", Provides="real"),
+    )
+    debs = resolve_debs(offered, ["libc", "tool", "app", "old"], reasons={"tool": "libtool.so.1", "app": "b", "old": "named"})
+    assert {deb.name: deb.reason for deb in debs} == {
+        "app": "b",
+        "deep": "tool depends on it",
+        "lib": "tool depends on it",
+        "libc": "",
+        "new": "named",
+        "tool": "libtool.so.1",
+        "virtual": "lib depends on it",
+    }
+
+
 def test_the_highest_version_is_taken_in_debians_order() -> None:
     offered = index(*(stanza("app", version) for version in ("1.9", "1.10~rc1", "1.10", "1:0.1")))
     assert [deb.version for deb in resolve_debs(offered, ["app"])] == ["1:0.1"]

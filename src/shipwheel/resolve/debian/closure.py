@@ -58,14 +58,16 @@ def resolve_debs(
     index: DebIndex,
     names: Iterable[str],
     *,
+    reasons: Mapping[str, str] = MappingProxyType({}),
     present: Sequence[Deb] = (),
     skip: Mapping[str, str] = NOT_FOLLOWED,
     follow: bool = True,
 ) -> tuple[Deb, ...]:
     """The packages `names` and all that they depend on (Pre-Depends, Depends; no Recommends), sorted by name.
 
-    `present` are there already (the base under system packages): used, not returned. With `follow` off, the names only.
-    An alternative that is in the set wins, else the first that can be had (policy 7.1).
+    `reasons` are those of names; that of a dependency is the first package that depends on it. `present` are there already
+    (the base under system packages): used, not returned. With `follow` off, the names only. An alternative that is in the set
+    wins, else the first that can be had (policy 7.1).
 
     Raises:
         ResolveError: an unknown name, a dependency that nothing satisfies, packages that conflict.
@@ -73,10 +75,10 @@ def resolve_debs(
     closure = _Closure(index, skip)
     for deb in present:
         closure.put(_locked(index, deb))
-    closure.take([_named(index, name) for name in dict.fromkeys(names)], follow)
+    closure.take([(_named(index, name), reasons.get(name, "")) for name in dict.fromkeys(names)], follow)
     closure.check_conflicts()
     held = {deb.name for deb in present}
-    return tuple(_deb(stanza) for name, stanza in sorted(closure.chosen.items()) if name not in held)
+    return tuple(_deb(stanza, closure.reasons[name]) for name, stanza in sorted(closure.chosen.items()) if name not in held)
 
 
 class _Closure:
@@ -86,24 +88,27 @@ class _Closure:
         self._index, self._skip = index, skip
         self._provided: dict[str, list[tuple[Stanza, str]]] = {}
         self.chosen: dict[str, Stanza] = {}
+        self.reasons: dict[str, str] = {}
 
-    def put(self, stanza: Stanza) -> None:
+    def put(self, stanza: Stanza, reason: str = "") -> None:
         """Add one package, not what it needs."""
-        self.chosen[stanza.name] = stanza
+        self.chosen[stanza.name], self.reasons[stanza.name] = stanza, reason
         for virtual, version in {**provided_names(stanza), stanza.name: stanza.version}.items():
             self._provided.setdefault(virtual, []).append((stanza, version))
 
-    def take(self, wanted: list[Stanza], follow: bool) -> None:
+    def take(self, wanted: Iterable[tuple[Stanza, str]], follow: bool) -> None:
         """Add packages and, breadth first, what they need; all names that were asked for come before any dependency."""
-        queue = [stanza for stanza in wanted if stanza.name not in self.chosen]
-        for stanza in queue:
-            self.put(stanza)
+        queue = []
+        for stanza, reason in wanted:
+            if stanza.name not in self.chosen:
+                self.put(stanza, reason)
+                queue.append(stanza)
         while follow and queue:
             stanza = queue.pop(0)
             for group in _relations(stanza, "Pre-Depends", "Depends"):
                 needed = self._need(group, stanza)
                 if needed:
-                    self.put(needed)
+                    self.put(needed, f"{stanza.name} depends on it")
                     queue.append(needed)
 
     def check_conflicts(self) -> None:
@@ -211,7 +216,7 @@ def _locked(index: DebIndex, deb: Deb) -> Stanza:
     return next(same, Stanza(fields={"Package": deb.name, "Version": deb.version}, archive=deb.archive))
 
 
-def _deb(stanza: Stanza) -> Deb:
+def _deb(stanza: Stanza, reason: str) -> Deb:
     try:
         return Deb(
             name=stanza.name,
@@ -221,6 +226,7 @@ def _deb(stanza: Stanza) -> Deb:
             sha256=stanza.fields["SHA256"],
             size=int(stanza.fields["Size"]),
             archive=stanza.archive,
+            reason=reason,
         )
     except (KeyError, ValueError) as error:
         raise ResolveError(f"the Debian index describes '{stanza.name}' without a proper {error}") from None
