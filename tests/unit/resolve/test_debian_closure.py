@@ -78,7 +78,7 @@ def test_each_package_says_why_it_is_there() -> None:
         stanza("new", Provides="old"),
         stanza("virtual", Provides="real"),
     )
-    debs = resolve_debs(offered, ["libc", "tool", "app", "old"], reasons={"tool": "libtool.so.1", "app": "b", "old": "named"})
+    debs = resolve_debs(offered, {"libc": "", "tool": "libtool.so.1", "app": "b", "old": "named"})
     assert {deb.name: deb.reason for deb in debs} == {
         "app": "b",
         "deep": "tool depends on it",

@@ -56,16 +56,15 @@ _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 
 def resolve_debs(
     index: DebIndex,
-    names: Iterable[str],
+    names: Iterable[str] | Mapping[str, str],
     *,
-    reasons: Mapping[str, str] = MappingProxyType({}),
     present: Sequence[Deb] = (),
     skip: Mapping[str, str] = NOT_FOLLOWED,
     follow: bool = True,
 ) -> tuple[Deb, ...]:
     """The packages `names` and all that they depend on (Pre-Depends, Depends; no Recommends), sorted by name.
 
-    `reasons` are those of names; that of a dependency is the first package that depends on it. `present` are there already
+    A mapping gives each name a reason; a dependency's is the first package that depends on it. `present` are there already
     (the base under system packages): used, not returned. With `follow` off, the names only. An alternative that is in the set
     wins, else the first that can be had (policy 7.1).
 
@@ -75,7 +74,8 @@ def resolve_debs(
     closure = _Closure(index, skip)
     for deb in present:
         closure.put(_locked(index, deb))
-    closure.take([(_named(index, name), reasons.get(name, "")) for name in dict.fromkeys(names)], follow)
+    reasons = names if isinstance(names, Mapping) else dict.fromkeys(names, "")
+    closure.take([(_named(index, name), reason) for name, reason in reasons.items()], follow)
     closure.check_conflicts()
     held = {deb.name for deb in present}
     return tuple(_deb(stanza, closure.reasons[name]) for name, stanza in sorted(closure.chosen.items()) if name not in held)
