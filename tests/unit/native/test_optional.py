@@ -1,0 +1,68 @@
+"""Tests, plugins and alternatives are told by where they lie and what they are called."""
+
+from __future__ import annotations
+
+import pytest
+
+from shipwheel.native.elf import Elf
+from shipwheel.native.optional import is_optional, necessary
+from shipwheel.native.search import Environment
+
+SITE = "lib/python3.11/site-packages"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "torch/bin/test_api",
+        "torch/bin/FileStoreTest",
+        "torch/test/op_registration_test",
+        "torch/lib/libtorchbind_test.so",
+        "numpy/_core/_multiarray_tests.cpython-311-x86_64-linux-gnu.so",
+        "scipy/special/_test_internal.cpython-311-x86_64-linux-gnu.so",
+        "cv2/qt/plugins/platforms/libqxcb.so",
+        "rasterio/gdalplugins/gdal_HDF4.so",
+        "numba/np/ufunc/tbbpool.cpython-311-x86_64-linux-gnu.so",
+        "bitsandbytes/libbitsandbytes_cuda118.so",
+        "nvidia/nvshmem/lib/nvshmem_bootstrap_mpi.so.3",
+        "nvidia/cufile/lib/libcufile_rdma.so.1",
+        "demo/_x.cpython-39-x86_64-linux-gnu.so",
+        "demo/_x.cpython-3110-x86_64-linux-gnu.so",
+        "demo/_x.pypy39-pp73-x86_64-linux-gnu.so",
+    ],
+)
+def test_optional(path: str) -> None:
+    assert is_optional(f"{SITE}/{path}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "cv2/cv2.abi3.so",
+        "lightgbm/lib/lib_lightgbm.so",
+        "numba/np/ufunc/workqueue.cpython-311-x86_64-linux-gnu.so",
+        "bitsandbytes/libbitsandbytes_cpu.so",
+        "torch/lib/libtorch_cpu.so",
+        "onnxruntime/capi/libonnxruntime_providers_cuda.so",
+        "contest/_latest.so",
+        "demo/_x.cpython-311-x86_64-linux-gnu.so",
+        "demo/_x.cpython-311d-x86_64-linux-gnu.so",
+        "demo/protest.so",
+    ],
+)
+def test_necessary(path: str) -> None:
+    assert not is_optional(f"{SITE}/{path}")
+
+
+def elf(path: str, *needed: str) -> Elf:
+    return Elf(path=path, machine="x86_64", needed=needed)
+
+
+def test_what_only_a_plugin_loads_does_not_matter_but_what_only_a_test_loads_does() -> None:
+    files = [elf("a/plugins/p.so", "libp.so.1"), elf("a/libp.so.1"), elf("a/tests/t.so", "libt.so.1"), elf("a/libt.so.1")]
+    assert necessary(Environment({"a": files})) == {"opt/venv/a/libt.so.1"}
+
+
+def test_a_plugin_that_a_module_links_matters() -> None:
+    files = [elf("a/_a.so", "libp.so.1"), elf("a/plugins/libp.so.1", "libq.so.1"), elf("a/libq.so.1")]
+    assert len(necessary(Environment({"a": files}))) == 3
