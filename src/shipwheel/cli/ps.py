@@ -35,6 +35,7 @@ def _data(kind: str, state: State) -> dict[str, object]:
         "running": state.running,
         "exit_code": state.exit_code,
         "created": state.created,
+        "gpus": state.gpus,
         "ports": [{"host": port.host, "container": port.container, "ip": port.ip} for port in state.ports],
     }
 

@@ -18,6 +18,7 @@ from shipwheel.cli.engines import engine_option, surroundings
 from shipwheel.engines.attached import Attached
 from shipwheel.engines.engine import Container, State
 from shipwheel.engines.find import find_engine
+from shipwheel.engines.needs import Needs
 from shipwheel.engines.spec import (
     Limits,
     Port,
@@ -63,8 +64,11 @@ class _WithArguments(click.Command):
 @click.option("-e", "--env", multiple=True, metavar="KEY[=VALUE]", help="Set a variable, or pass your own through.")
 @click.option("-v", "--volume", multiple=True, metavar="SRC:DST[:ro]", help="Show a folder, or a named volume, at DST.")
 @click.option("--name", metavar="NAME", help="The container's name; made from the image's otherwise.")
+@click.option("--gpus", metavar="GPUS", help="all, how many, or which: device=0,2, device=GPU-UUID.")
 @click.option("--user", default="", metavar="UID[:GID]", help="Run as this user instead of the image's.")
-@click.option("--shm-size", metavar="SIZE", help="Size of /dev/shm, for example 1g.")
+@click.option(
+    "--shm-size", metavar="SIZE", help="Size of /dev/shm, for example 1g. Default: what the image asks for, else 64m."
+)
 @click.option("--memory", metavar="SIZE", help="Memory that it may use, for example 2g.")
 @click.option("--cpus", type=click.FloatRange(min=0, min_open=True), metavar="N", help="Processors that it may use.")
 @click.option("--network", default="", metavar="NAME", help="bridge (the default), host, none, or a network of the engine.")
@@ -78,7 +82,11 @@ def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     name, settings = ensure_image(context, target, verify=not flags["no_verify"])
     image = context.store.resolve(name)
-    spec = _spec(context, name, image, {**_with_settings(flags, settings), "command": ctx.meta[__name__]})
+    needs, chosen = Needs.of(image), _with_settings(flags, settings)
+    spec = _spec(context, name, image, {**chosen, "command": ctx.meta[__name__]})
+    spec = replace(spec, gpus=needs.gpus(chosen["gpus"], spec.env), limits=needs.limits(spec.limits))
+    for remark in needs.remarks(chosen["gpus"]):
+        context.say(f"{name}: {remark}", style="yellow")
     with find_engine(engine, surroundings(context)) as found:
         copy(image, found.target(), name, progress=context.progress())
         served = not spec.command and any(map(serves, images_of(image)))
@@ -154,6 +162,7 @@ def _with_settings(flags: dict[str, Any], settings: RunSettings) -> dict[str, An
         "memory": flags["memory"] or settings.memory,
         "cpus": flags["cpus"] or settings.cpus,
         "network": flags["network"] or settings.network or "",
+        "gpus": flags["gpus"] or settings.gpus,
     }
 
 

@@ -72,7 +72,42 @@ _DENIED = _Cause(
     sentence="it may not touch '{0}': permission denied",
     hint="files of the image belong to root; write below /tmp or to a volume that the container's user owns",
 )
-_AT_START = (_PORT, _COMMAND, _NOT_EXECUTABLE, _PROCESSOR)
+_TOOLKIT = "install the GPU's driver and the NVIDIA Container Toolkit"
+_CDI = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+_NO_GPU = "without a GPU leave out --gpus"
+UNSERVED = re.compile(r"could not select device driver|failed to discover GPU vendor")
+"""What Docker says where none of its drivers takes a request for GPUs."""
+
+_UNSERVED = _Cause(
+    pattern=UNSERVED,
+    sentence="the engine knows no way to GPUs",
+    hint=f"{_TOOLKIT}, then: sudo nvidia-ctk runtime configure && sudo systemctl restart docker; {_NO_GPU}",
+)
+_UNKNOWN_GPU = _Cause(
+    pattern=re.compile(r"unresolvable CDI devices ([^\s,\"\\]+)|device error: (\S+): unknown device"),
+    sentence="the machine offers no GPU '{0}'",
+    hint=f"'nvidia-ctk cdi list' and 'nvidia-smi -L' show its GPUs. If none: {_TOOLKIT}, then: {_CDI}; {_NO_GPU}",
+)
+_NO_DRIVER = _Cause(
+    pattern=re.compile(r"nvidia-container-cli: initialization error|nvml error: driver not loaded|ERROR_LIBRARY_NOT_FOUND"),
+    sentence="the NVIDIA driver is not there, or not loaded",
+    hint=f"nvidia-smi on the machine says more; {_NO_GPU}",
+)
+_OLD_DRIVER = _Cause(
+    pattern=re.compile(r"requirement error: unsatisfied condition: ([^,\s]+)"),
+    sentence="the image needs {0}, and the machine's driver does not offer it",
+    hint="update the driver, or build with packages for an older CUDA",
+)
+_STALE = _Cause(
+    pattern=re.compile(
+        r"failed to stat CDI host device \\?\"([^\"\\]+)|hook #\d+:? fork/exec ([^\s:]+): no such file"
+        r"|error mounting \\?\"([^\"\\]+)\\?\" to rootfs[^\n]*no such file|cannot stat `([^`]+)`: No such file"
+    ),
+    sentence="'{0}' is not on the machine, where it should be taken from",
+    hint=f"if it belongs to a GPU, the driver or toolkit has changed since: {_CDI}",
+)
+_GPU = (_UNSERVED, _UNKNOWN_GPU, _OLD_DRIVER, _NO_DRIVER, _STALE)
+_AT_START = (*_GPU, _PORT, _COMMAND, _NOT_EXECUTABLE, _PROCESSOR)
 _IN_LOG = (_MODULE, _LIBRARY, _PORT, _READ_ONLY, _DENIED, _COMMAND, _PROCESSOR)
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
-from docker.types import CancellableStream
+from docker.types import CancellableStream, DeviceRequest
 
 from shipwheel.engines.connect import docker_client, host_of, podman_client
-from shipwheel.engines.death import refused
+from shipwheel.engines.death import UNSERVED, refused
+from shipwheel.engines.devices import by_cdi, docker_requests, libpod_create, needs_libpod
 from shipwheel.engines.engine import STOP_WITHIN, Container, State
 from shipwheel.engines.load import EngineTarget
 from shipwheel.engines.saying import engine_says, said
-from shipwheel.engines.spec import IMAGE_LABEL, LABEL, PORTS_LABEL, SHM_SIZE, Port, RunSpec
+from shipwheel.engines.spec import GPUS_LABEL, IMAGE_LABEL, LABEL, PORTS_LABEL, SHM_SIZE, Port, RunSpec
 from shipwheel.errors import EngineError, UsageError
 from shipwheel.oci.blob import CHUNK
 
@@ -55,13 +56,14 @@ class DockerEngine:
             EngineError: for another.
         """
         with engine_says(self.kind):
-            identity = self._create(spec)
-            try:
-                self.client.api.start(identity)
-            except (APIError, KeyboardInterrupt) as error:
-                self.client.api.remove_container(identity, force=True, v=True)
-                known = refused(spec.name, said(error)) if isinstance(error, APIError) else None
-                raise known or error from None
+            requests = self._requests(spec)
+            for request in requests:
+                try:
+                    self._start(spec, request)
+                    break
+                except APIError as error:
+                    if request is requests[-1] or not UNSERVED.search(said(error)):
+                        raise refused(spec.name, said(error)) or error from None
             return DockerContainer(engine=self, name=spec.name)
 
     def containers(self) -> list[Container]:
@@ -89,9 +91,25 @@ class DockerEngine:
         with engine_says(self.kind), suppress(NotFound):
             self.client.api.remove_image(image)
 
-    def _create(self, spec: RunSpec) -> str:
+    def _requests(self, spec: RunSpec) -> list[DeviceRequest | None]:
+        """The ways to ask for the container's devices, of which one works where any does."""
+        if not spec.gpus:
+            return [None]
+        return [*docker_requests(spec.gpus, self.client.api.info())] if self.kind == "docker" else [by_cdi(spec.gpus)]
+
+    def _start(self, spec: RunSpec, request: DeviceRequest | None) -> None:
+        identity = self._create(spec, request)
+        try:
+            self.client.api.start(identity)
+        except (APIError, KeyboardInterrupt):
+            self.client.api.remove_container(identity, force=True, v=True)
+            raise
+
+    def _create(self, spec: RunSpec, request: DeviceRequest | None) -> str:
         api = self.client.api
         try:
+            if spec.gpus and self.kind == "podman" and needs_libpod(api.version()["Version"]):
+                return libpod_create(api, spec, spec.gpus.names)
             made = api.create_container(
                 spec.image,
                 command=list(spec.command) or None,
@@ -100,7 +118,7 @@ class DockerEngine:
                 ports=[(port.container, "tcp") for port in spec.published],
                 labels=spec.labels,
                 name=spec.name,
-                host_config=api.create_host_config(**_host_config(spec)),
+                host_config=api.create_host_config(**_host_config(spec), device_requests=[request] if request else None),
             )
         except ImageNotFound:
             raise EngineError(
@@ -199,6 +217,7 @@ def _state(name: str, told: Mapping[str, Any], host: str) -> State:
         exit_code=None if running else int(state.get("ExitCode", 0)),
         out_of_memory=bool(state.get("OOMKilled")),
         memory=int((told.get("HostConfig") or {}).get("Memory") or 0),
+        gpus=labels.get(GPUS_LABEL, ""),
         error=str(state.get("Error") or ""),
         ports=_ports(told, labels),
         host=host,

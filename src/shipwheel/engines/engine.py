@@ -18,7 +18,7 @@ class State:
     """A container as it stood when it was looked at.
 
     `exit_code` is None while it runs; `out_of_memory` says that the kernel killed it for memory, `memory` what it may use
-    in bytes (0: no limit); `error` is the
+    in bytes (0: no limit); `gpus` are those that it was given, as `--gpus` takes them; `error` is the
     engine's own word on a start that failed; `ports` are the published ones with the host's numbers filled in,
     on the machine `host` as seen from here; `notes` are for whoever started it.
     """
@@ -30,6 +30,7 @@ class State:
     exit_code: int | None = None
     out_of_memory: bool = False
     memory: int = 0
+    gpus: str = ""
     error: str = ""
     ports: tuple[Port, ...] = ()
     host: str = "127.0.0.1"

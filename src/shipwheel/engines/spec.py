@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from shipwheel.engines.gpus import Gpus
 from shipwheel.errors import UsageError
 from shipwheel.oci.image import Image, Index
 
@@ -19,6 +20,9 @@ IMAGE_LABEL = "io.shipwheel.image"
 
 PORTS_LABEL = "io.shipwheel.ports"
 """The container's ports that were asked for: with the host's network an engine remembers none."""
+
+GPUS_LABEL = "io.shipwheel.gpus"
+"""The GPUs that were asked for, as `--gpus` takes them: each engine remembers them in another way."""
 
 SHM_SIZE = 64 << 20
 """Bytes of /dev/shm where nothing is said: Docker's default, for all engines (Podman's own is a little less)."""
@@ -113,11 +117,13 @@ class RunSpec:
     network: str = ""
     user: str = ""
     read_only: bool = False
+    gpus: Gpus | None = None
 
     @property
     def labels(self) -> dict[str, str]:
         """What marks the container as Shipwheel's."""
-        return {LABEL: "1", IMAGE_LABEL: self.image, PORTS_LABEL: ",".join(str(port.container) for port in self.ports)}
+        own = {LABEL: "1", IMAGE_LABEL: self.image, PORTS_LABEL: ",".join(str(port.container) for port in self.ports)}
+        return own | ({GPUS_LABEL: str(self.gpus)} if self.gpus else {})
 
     @property
     def published(self) -> tuple[Port, ...]:

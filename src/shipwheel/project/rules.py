@@ -135,6 +135,25 @@ def volume_mapping(text: str) -> str:
     return text
 
 
+_GPU = r"(?:\d+(?::\d+)?|(?:GPU|MIG)-[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
+"""A GPU by its index, a MIG instance by the GPU's and its own (0:1), either by the UUID that `nvidia-smi -L` prints."""
+
+
+def gpu_selection(text: str) -> str:
+    """`all`, how many, `device=0,2`, `none`; a list may also stand alone, or in the quotes that Docker wants around it."""
+    chosen = text.strip('"')
+    names = chosen.removeprefix("device=").split(",")
+    if chosen not in ("all", "none") and not (re.fullmatch(r"(?:device=)?[^=]+", chosen) and _are_gpus(names)):
+        raise ValueError(f"'{text}' selects no GPUs; write all, none, how many, or which: device=0,2 or device=GPU-UUID")
+    if chosen.isdigit() and not int(chosen):
+        raise ValueError("0 is how many, and no GPU; write device=0 for the first one, or none")
+    return chosen
+
+
+def _are_gpus(names: list[str]) -> bool:
+    return len(set(names)) == len(names) and all(re.fullmatch(_GPU, name) for name in names)
+
+
 def web_address(text: str) -> str:
     """An address of a mirror, without credentials: those come from the environment or netrc."""
     if not re.fullmatch(r"https?://[^/\s]+\S*", text):

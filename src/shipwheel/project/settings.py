@@ -61,6 +61,9 @@ class RunSettings:
     network: Annotated[str, Rule(rules.some_text)] | None = None
     """Network to join, such as host or none, or one that the engine knows by this name."""
 
+    gpus: Annotated[str, Rule(rules.gpu_selection)] | None = None
+    """GPUs of the container: all, how many, such as "1", or which, such as "device=0,2" or "device=GPU-UUID". Default: none."""
+
 
 Check = Literal["strict", "warn", "off"]
 

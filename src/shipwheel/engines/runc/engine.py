@@ -17,6 +17,7 @@ from shutil import which
 from shipwheel.engines.death import refused
 from shipwheel.engines.engine import STOP_WITHIN, Container, State
 from shipwheel.engines.runc.bundle import arguments
+from shipwheel.engines.runc.cdi import FOLDERS, choose, edits_to_json, merged, read_offer
 from shipwheel.engines.runc.images import RuncTarget
 from shipwheel.engines.runc.linux import handles, start_time
 from shipwheel.engines.runc.places import ContainerFolder, ImageRecord, Places, Status
@@ -43,7 +44,13 @@ def runc_engine(home: Path, environment: Mapping[str, str]) -> RuncEngine:
     """
     if not which("runc", path=environment.get("PATH")):
         raise EngineAbsentError("no runc program is on PATH", hint="install runc: it needs no service and no configuration")
-    return RuncEngine(places=Places(home.absolute()))
+    return RuncEngine(places=Places(home.absolute()), devices=_device_folders(environment))
+
+
+def _device_folders(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Of CDI specifications: the machine's, and over them the user's own, since not every user may write the first."""
+    own = [environment.get(name) for name in ("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")]
+    return (*map(Path, FOLDERS), *(Path(folder, "cdi") for folder in own if folder))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,7 @@ class RuncEngine:
     """A supervisor process for each container, no daemon."""
 
     places: Places
+    devices: tuple[Path, ...] = tuple(map(Path, FOLDERS))
     kind: str = "runc"
 
     def target(self) -> RuncTarget:
@@ -65,7 +73,10 @@ class RuncEngine:
             EngineError: for another.
         """
         record = self._record(spec)
+        edits = merged(choose(read_offer(self.devices), spec.gpus)) if spec.gpus else None
         folder = self._folder(spec, record)
+        if edits:
+            folder.edits.write_bytes(edits_to_json(edits))
         container = RuncContainer(folder=folder)
         try:
             status = self._supervise(folder)
@@ -158,6 +169,7 @@ class RuncContainer:
             exit_code=None if running else (137 if lost else status.exit_code),
             out_of_memory=status.out_of_memory,
             memory=spec.limits.memory or 0,
+            gpus=str(spec.gpus or ""),
             error="its supervisor was killed" if lost else status.error,
             ports=status.ports,
             notes=status.notes,

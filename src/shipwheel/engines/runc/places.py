@@ -1,7 +1,7 @@
 """Where runc's state lies under the home folder, and the records of images and containers in it.
 
 runc/images/NAME.json          config and diff IDs of an image that was loaded
-runc/containers/NAME/          spec.json, status.json, log, lock, bundle/, upper/, work/
+runc/containers/NAME/          spec.json, status.json, edits.json, log, lock, bundle/, upper/, work/
 runc/state/                    runc's own
 runc/volumes/NAME/             named volumes
 unpacked/HEX/                  one layer's files, by diff ID, shared by all containers
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from shipwheel.engines.gpus import Gpus
 from shipwheel.engines.spec import Limits, Port, RunSpec, Volume
 
 
@@ -124,6 +125,11 @@ class ContainerFolder:
         """Lines, each behind its time."""
         return self.path / "log"
 
+    @property
+    def edits(self) -> Path:
+        """What its devices change in config.json, where it has any."""
+        return self.path / "edits.json"
+
     def status(self) -> Status:
         """As it was written last."""
         found = read_json(self.path / "status.json") or {}
@@ -145,6 +151,8 @@ class ContainerFolder:
             volumes=tuple(Volume(**each) for each in found["volumes"]),
             limits=Limits(**found["limits"]),
         )
+        if gpus := found.get("gpus"):
+            found["gpus"] = Gpus(**{**gpus, "devices": tuple(gpus["devices"])})
         return RunSpec(**found)
 
     def write_spec(self, spec: RunSpec) -> None:

@@ -134,7 +134,13 @@ class _Supervisor:
             nested=self._nested,
             swap_counted=counts_swap(),
         )
-        write_json(self._folder.bundle / "config.json", config_json(self._record, self._spec, setting))
+        config = config_json(self._record, self._spec, setting)
+        if self._folder.edits.exists():
+            from shipwheel.engines.runc.cdi import edits_from_json
+            from shipwheel.engines.runc.edits import edit
+
+            edit(config, edits_from_json(self._folder.edits.read_bytes()), nested=self._nested)
+        write_json(self._folder.bundle / "config.json", config)
         return outbound
 
     def _mapped(self, user: User) -> User:
