@@ -6,9 +6,14 @@ import re
 from collections.abc import Iterator
 
 from shipwheel.errors import UsageError
-from shipwheel.lock.values import Lock, PlatformLock
+from shipwheel.lock.values import Deb, Lock, PlatformLock
 
 _DEPENDENCY = re.compile(r"(\S+) depends on it")
+
+
+def is_dependency(deb: Deb) -> bool:
+    """Whether it is there for another Debian package alone."""
+    return _DEPENDENCY.fullmatch(deb.reason) is not None
 
 
 def explain(lock: Lock, name: str) -> list[str]:
@@ -42,7 +47,7 @@ def _chain(locked: PlatformLock, name: str) -> Iterator[str]:
 
 
 def _hint(lock: Lock, name: str) -> str:
-    wheels = {wheel.name for each in lock.platforms for wheel in (*each.wheels, *each.built)}
+    wheels = {wheel.name for each in lock.platforms for wheel in each.packages}
     if name.lower().replace("_", "-") in wheels:
         return f"'{name}' is a Python package: the requirements name it, or a package that needs it"
     added = sorted({deb.name for each in lock.platforms for deb in each.debs if deb.reason})

@@ -117,6 +117,11 @@ class PlatformLock:
     wheels: tuple[Wheel, ...] = ()
     built: tuple[Built, ...] = ()
 
+    @property
+    def packages(self) -> tuple[Wheel | Built, ...]:
+        """The Python packages, wheels first."""
+        return (*self.wheels, *self.built)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:

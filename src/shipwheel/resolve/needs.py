@@ -12,15 +12,17 @@ from shipwheel.resolve.debian import IndexSource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What a platform is locked to so far: wheels and sources, and as `debs` the base's packages and those that the project names.
+    """What a platform is locked to so far: wheels, sources, and as `debs` the base's packages and those that the project names.
 
-    `suite` is the Debian release whose packages can be added; empty where none can.
+    `suite` is the Debian release whose packages can be added, empty where none can; `glibc` the N of the base's glibc 2.N,
+    `distribution` the base's (bookworm, ubuntu-22.04), empty where nothing shows it.
     """
 
     project: Project
     locked: PlatformLock
     suite: str
     glibc: int
+    distribution: str
     debian: IndexSource
 
 

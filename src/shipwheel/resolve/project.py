@@ -248,6 +248,7 @@ def _completed(project: Project, chosen: PlatformLock, debian: _Debian, examine:
             locked=before,
             suite=_suite(project, chosen),
             glibc=target_for(project.python, chosen.platform, chosen.base).glibc,
+            distribution=chosen.base.distribution if chosen.base else SUITES.get(project.python, ""),
             debian=debian.source,
         )
     )
@@ -266,7 +267,7 @@ def _debs(project: Project, chosen: PlatformLock, reasons: Mapping[str, str], de
     architecture, suite = chosen.platform.architecture, _suite(project, chosen)
     if chosen.base is None:
         base = base_packages(project.python, shell=project.settings.shell)
-        return resolve_debs(debian.index(suite, architecture), (*base, *reasons))
+        return resolve_debs(debian.index(suite, architecture), {**reasons, **dict.fromkeys(base, "")})
     if not reasons or not suite:
         return ()
     index = debian.index(suite, architecture)

@@ -1,0 +1,95 @@
+"""`Facts`: what one wheel's native files say, read once and remembered by the wheel's sha256."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from shipwheel.gpu.code import Code, Library
+from shipwheel.gpu.fatbin import read_library
+from shipwheel.layers.wheels import wheel_tree
+from shipwheel.native.elf import Elf, read_elf
+from shipwheel.native.members import elves_of_wheel
+from shipwheel.resolve.target import is_pure
+
+FORMAT = 1
+"""Raised when reading the same wheel would give other facts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The native files of a wheel, and those of them that hold code for GPUs."""
+
+    elves: tuple[Elf, ...] = ()
+    libraries: tuple[Library, ...] = ()
+
+
+def read_facts(wheel: Path, owner: str, python: str) -> Facts:
+    """Read every native file of a wheel; `owner` is its package's name, `python` the minor version that it is installed for.
+
+    Paths are those in the environment: lib/python3.11/site-packages/cv2/cv2.abi3.so.
+
+    Raises:
+        WheelError: it is no proper wheel.
+    """
+    elves, libraries = list[Elf](), list[Library]()
+    for path, data in elves_of_wheel(wheel_tree(wheel, python, owner).entries):
+        elf = read_elf(data, path)
+        if elf is None:
+            continue
+        elves.append(elf)
+        if elf.device_code:
+            libraries.append(read_library(data, path, owner))
+    return Facts(elves=tuple(elves), libraries=tuple(each for each in libraries if each.codes or each.problem))
+
+
+@dataclass(frozen=True, slots=True)
+class FactsFolder:
+    """Facts that were read before, in one folder; one that cannot be written just forgets."""
+
+    folder: Path
+
+    def of(self, sha256: str, wheel: Path, owner: str, python: str) -> Facts:
+        """What is known of the wheel with this sha256 (hex), read now where nothing is.
+
+        Raises:
+            WheelError: it is no proper archive.
+        """
+        note = self.folder / f"{sha256}-{python}.{FORMAT}.json"
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return _decoded(json.loads(note.read_text("utf-8")))
+        facts = read_facts(wheel, owner, python)
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            fresh = note.with_suffix(f".{os.getpid()}")
+            fresh.write_text(json.dumps(asdict(facts)), "utf-8")
+            fresh.replace(note)
+        return facts
+
+
+def holds_native_files(filename: str) -> bool:
+    """Whether a wheel of this name can hold any: one for all platforms has none (PEP 425)."""
+    return not is_pure(filename)
+
+
+def _decoded(value: Mapping[str, Any]) -> Facts:
+    return Facts(
+        elves=tuple(
+            Elf(
+                **{
+                    **row,
+                    **{key: tuple(row[key]) for key in ("needed", "rpath", "runpath")},
+                    "versions": tuple((name, version) for name, version in row["versions"]),
+                }
+            )
+            for row in value["elves"]
+        ),
+        libraries=tuple(
+            Library(**{**row, "codes": tuple(Code(**code) for code in row["codes"])}) for row in value["libraries"]
+        ),
+    )

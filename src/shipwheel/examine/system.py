@@ -1,0 +1,74 @@
+"""`system_packages`: the Debian packages that bring what wheels need of the system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from posixpath import basename
+
+from shipwheel.native.contents import load_contents
+from shipwheel.native.elf import Elf
+from shipwheel.native.known import Needs, known_needs
+from shipwheel.native.loader import Missing, missing
+from shipwheel.native.packages import choose_packages
+from shipwheel.resolve.base import DEBIAN_IMAGE
+from shipwheel.resolve.needs import Chosen
+from shipwheel.resolve.target import MACHINES
+
+STANDARD = frozenset(
+    {"libc.so.6", "libdl.so.2", "libgcc_s.so.1", "libm.so.6", "libpthread.so.0", "libresolv.so.2", "librt.so.1"}
+    | {"libstdc++.so.6", "libutil.so.1", "libz.so.1"}
+)
+"""Libraries that every base has: for a project whose wheels need no others no index of Debian's files is asked for."""
+
+Owners = Mapping[str, Sequence[Elf]]
+
+
+def system_packages(chosen: Chosen, owners: Owners, say: Callable[[str], object]) -> Mapping[str, str]:
+    """Debian packages to add to those that are locked, each with its reason; `say` takes what no package can bring.
+
+    `owners` are the native files of every package.
+    """
+    known = {each.name: _known(chosen, each.name, each.version, owners) for each in chosen.locked.packages}
+    owners = {owner: _counted(elves, known.get(owner, Needs())) for owner, elves in owners.items()}
+    machine = MACHINES[chosen.locked.platform.architecture]
+
+    def lacking(present: frozenset[str]) -> list[Missing]:
+        return [each for each in missing(owners, present, machine=machine) if not each.optional]
+
+    asked = [needs for needs in known.values() if needs.libraries or needs.programs]
+    if not (asked or lacking(STANDARD)):
+        return {}
+    if not chosen.suite:
+        for reason in (*(each.reason for each in lacking(STANDARD)), *map(_reason, asked)):
+            say(f"  {reason}: whether the base has it cannot be seen from here")
+        return {}
+    contents = load_contents(chosen.debian, chosen.suite, chosen.locked.platform.architecture)
+    have = [*(deb.name for deb in chosen.locked.debs), *(DEBIAN_IMAGE.split() if chosen.locked.base else ())]
+    found = choose_packages(lacking(contents.libraries(have) | STANDARD), asked, contents, have)
+    for text in found.unresolved:
+        say(f"  {text}")
+    return found.packages
+
+
+def _known(chosen: Chosen, name: str, version: str, owners: Owners) -> Needs:
+    """What a package opens or calls without saying so in its files."""
+    names = frozenset(_names(owners.get(name, ())))
+    beside = {each.name for each in chosen.locked.packages}
+    return known_needs(name, version, names, direct=chosen.project.requirements.asks_for(name), beside=beside)
+
+
+def _names(elves: Sequence[Elf]) -> Iterator[str]:
+    for elf in elves:
+        yield from (elf.soname, basename(elf.path))
+
+
+def _counted(elves: Sequence[Elf], needs: Needs) -> tuple[Elf, ...]:
+    """Without files that the package does without where their libraries are not there."""
+    return tuple(
+        elf for elf in elves if not any(fnmatch(elf.path.rpartition("/site-packages/")[2], each) for each in needs.optional)
+    )
+
+
+def _reason(needs: Needs) -> str:
+    return f"{', '.join((*needs.libraries, *needs.programs))}, {needs.why}"
