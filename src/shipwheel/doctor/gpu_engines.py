@@ -1,0 +1,79 @@
+"""Whether engines can give containers a GPU: NVIDIA's container toolkit and CDI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from shipwheel.doctor.cdi import Specifications
+from shipwheel.doctor.engines import Engine
+from shipwheel.doctor.finding import Finding, ok, warning
+from shipwheel.doctor.where import Where
+from shipwheel.engines.gpus import NVIDIA
+
+CDI_IN_DOCKER = (25, 0)
+CDI_BY_DEFAULT = (28, 2)
+"""Docker knows CDI from 25.0, with {"features": {"cdi": true}}, and has it switched on from 28.2 (moby/moby#49963)."""
+
+CDI_IN_PODMAN = (4, 1)
+"""Podman 4.1 release notes."""
+
+_INSTALL = "install nvidia-container-toolkit (docs.nvidia.com/datacenter/cloud-native/container-toolkit)"
+_GENERATE = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolkit:
+    """Which programs of NVIDIA's container toolkit are there: nvidia-ctk, and the hook that Docker calls by itself."""
+
+    ctk: bool = False
+    hook: bool = False
+
+    @classmethod
+    def read(cls, where: Where) -> Toolkit:
+        """As installed."""
+        return cls(ctk=bool(where.program("nvidia-ctk")), hook=bool(where.program("nvidia-container-runtime-hook")))
+
+
+def check_gpu_engines(engines: Iterable[Engine], specifications: Specifications, toolkit: Toolkit) -> Iterator[Finding]:
+    """Each engine that works, on a machine with a GPU that works."""
+    generated = bool(specifications.files)
+    for engine in engines:
+        if engine.kind == "docker":
+            yield from _docker(engine, toolkit, generated=generated)
+        elif engine.kind == "podman" and engine.numbers[:2] < CDI_IN_PODMAN:
+            yield warning(
+                "gpu-engines", f"Podman {engine.version} knows no CDI, so it gives no GPU", "install Podman 4.1 or later"
+            )
+        elif generated:
+            yield ok("gpu-engines", f"{engine.kind} gives GPUs, by CDI")
+        else:
+            remedy = _GENERATE if toolkit.ctk else f"{_INSTALL}, then: {_GENERATE}"
+            yield warning("gpu-engines", f"{engine.kind} gives no GPU: no CDI specification has a device {NVIDIA}", remedy)
+
+
+def _docker(engine: Engine, toolkit: Toolkit, *, generated: bool) -> Iterator[Finding]:
+    """It finds NVIDIA's hook on its own PATH when it starts, or has the runtime 'nvidia', or CDI."""
+    if not engine.local:
+        return
+    if any(name.startswith(f"{NVIDIA}=") for name in engine.devices):
+        yield ok("gpu-engines", "docker gives GPUs, by CDI")
+    elif "nvidia" in engine.runtimes or toolkit.hook:
+        yield ok("gpu-engines", "docker gives GPUs, by NVIDIA's runtime")
+    elif generated and engine.cdi:
+        yield ok("gpu-engines", "docker gives GPUs, by CDI")
+    else:
+        yield warning(
+            "gpu-engines", "docker gives no GPU: it has neither NVIDIA's runtime nor a CDI device", _for_docker(engine, toolkit)
+        )
+
+
+def _for_docker(engine: Engine, toolkit: Toolkit) -> str:
+    restart = "sudo systemctl restart docker"
+    if not toolkit.ctk:
+        return f"{_INSTALL}, then: sudo nvidia-ctk runtime configure --runtime=docker; {restart}"
+    if engine.cdi or engine.numbers[:2] >= CDI_BY_DEFAULT:
+        return _GENERATE
+    if engine.numbers[:2] >= CDI_IN_DOCKER:
+        return f'{_GENERATE}; put {{"features": {{"cdi": true}}}} into /etc/docker/daemon.json; {restart}'
+    return f"sudo nvidia-ctk runtime configure --runtime=docker; {restart}"
