@@ -68,6 +68,24 @@ def test_without_following_only_the_names_are_taken() -> None:
     assert names(resolve_debs(index(stanza("app", Depends="lib"), stanza("lib")), ["app"], follow=False)) == ["app"]
 
 
+_GL = [
+    stanza("libgl1", Depends="libglx0"),
+    stanza("libglx0", Depends="libglx-mesa0"),
+    stanza("libglx-mesa0"),
+    stanza("libgl1-mesa-glx", Depends="libgl1, libglx-mesa0"),
+    stanza("xvfb", Depends="libgl1", Provides="xserver"),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "drawn"),
+    [(["libgl1"], False), (["libgl1", "libglx-mesa0"], True), (["libgl1-mesa-glx"], True), (["libgl1", "xvfb"], True)],
+    ids=["nothing to draw onto", "named", "another depends on it", "an X server"],
+)
+def test_gl_without_a_gpu_is_there_where_something_can_be_drawn(asked: list[str], drawn: bool) -> None:
+    assert ("libglx-mesa0" in names(resolve_debs(index(*_GL), asked))) is drawn
+
+
 def test_each_package_says_why_it_is_there() -> None:
     offered = index(
         stanza("libc"),

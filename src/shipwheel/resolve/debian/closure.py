@@ -13,6 +13,7 @@ from shipwheel.resolve.debian.index import DebIndex, Stanza, provided_names
 
 _SCRIPTS = "runs in maintainer scripts only, and none run"
 _SYSTEM = "manages a booted system; a container has one process"
+_PERL = "programs of git that few call (send-email, request-pull, instaweb) are written in it"
 _BASE = "the base holds the interpreter itself; this only adds helpers for installing Debian's own Python packages"
 
 NOT_FOLLOWED: Mapping[str, str] = MappingProxyType(
@@ -29,8 +30,13 @@ NOT_FOLLOWED: Mapping[str, str] = MappingProxyType(
         "default-dbus-system-bus": _SYSTEM,
         "dbus": _SYSTEM,
         "dpkg": "no package manager runs in the image",
+        "git -> git-man": "manuals",
+        "git -> liberror-perl": _PERL,
+        "git -> perl": _PERL,
         "init-system-helpers": _SYSTEM,
         "install-info": _SCRIPTS,
+        "libgbm1 -> mesa-libgallium": "for a display's or GPU's own memory; what draws with it (EGL) depends on both",
+        "libglx0 -> libglx-mesa0": "draws GL without a GPU onto an X display; NVIDIA's driver brings its own",
         "libpam-systemd": _SYSTEM,
         "logind": _SYSTEM,
         "lsb-base": _SYSTEM,
@@ -47,9 +53,16 @@ NOT_FOLLOWED: Mapping[str, str] = MappingProxyType(
         "systemd-sysv": _SYSTEM,
         "sysvinit-utils": _SYSTEM,
         "ucf": _SCRIPTS,
+        "x11-common": "the scripts of an X session, and its folders; a library never reads them",
     }
 )
-"""Dependencies that are not followed, each with its reason. A package that is named itself is taken all the same."""
+"""Dependencies that are not followed, each with its reason; `a -> b`: those of `a` on `b`.
+
+A package that is named itself, or that another depends on, is taken all the same.
+"""
+
+_FOLLOWED_WITH = MappingProxyType({"libglx-mesa0": "xserver"})
+"""What is not followed, but for a set that has this: Xvfb in the image is an X display to draw onto."""
 
 _PRIORITIES = ("required", "important", "standard", "optional", "extra")
 
@@ -128,7 +141,7 @@ class _Closure:
         if any(self._has(relation) for relation in group):
             return None
         for relation in group:
-            if relation["name"] in self._skip:
+            if self._skipped(relation["name"], by.name):
                 return None
             found = _candidate(self._index, relation)
             if found:
@@ -142,6 +155,11 @@ class _Closure:
             f"Debian package '{by}' needs '{_text(group)}': not in {self._index.suite} for {self._index.architecture}",
             hint="the mirror may be incomplete: try another, or leave the package out of system-packages",
         )
+
+    def _skipped(self, name: str, by: str) -> bool:
+        if _FOLLOWED_WITH.get(name) in self._provided:
+            return False
+        return name in self._skip or f"{by} -> {name}" in self._skip
 
     def _has(self, relation: dict[str, Any]) -> bool:
         return any(_fits(relation, version) for _, version in self._provided.get(relation["name"], ()))
