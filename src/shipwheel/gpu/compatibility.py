@@ -21,7 +21,7 @@ Way = Literal["native", "jit", "no"]
 _CODE = re.compile(r"(sm|compute|lto)_(\d{2,3})([af]?)")
 _KINDS: dict[str, Kind] = {"sm": "cubin", "compute": "ptx", "lto": "lto"}
 
-_RENAMED = {101: 110}
+RENAMED = {101: 110}
 """sm_101 is called sm_110 since CUDA 13.0 (PTX ISA, "Changes in PTX ISA Version 9.0", notes)."""
 
 
@@ -89,7 +89,7 @@ def _runs(code: Code, device: int) -> bool:
     "Binary Compatibility"). "a" runs only on exactly its architecture; "f" on its family, which is the same rule: 100f on 10.0,
     10.3 and 10.7, 103f on 10.3 and 10.7, 120f on 12.0 and 12.1 (CUDA Programming Guide 13, 5.1 "Compute Capabilities").
     """
-    target = _RENAMED.get(code.architecture, code.architecture)
+    target = RENAMED.get(code.architecture, code.architecture)
     if code.variant == "a" or _tegra(target) or _tegra(device):
         return target == device
     return _same_family(target, device)
@@ -101,7 +101,7 @@ def _compiles(code: Code, device: int) -> bool:
     PTX runs on its capability and any later one (Blackwell Compatibility Guide, 1.2), "a" only on exactly its own, "f" on its
     family (PTX ISA, ".target": "f" is compatible with later targets of the same family).
     """
-    target = _RENAMED.get(code.architecture, code.architecture)
+    target = RENAMED.get(code.architecture, code.architecture)
     if code.variant == "a":
         return target == device
     return _same_family(target, device) if code.variant == "f" else target <= device
@@ -132,9 +132,13 @@ def own_driver(cuda: str) -> str:
 
 
 def newest_cuda(driver: str) -> str:
-    """The newest CUDA that this driver knows in full, as nvidia-smi prints it (535.104.05 -> 12.2); empty if unknown."""
+    """The newest CUDA that this driver knows in full, as nvidia-smi prints it (535.104.05 -> 12.2); empty if unknown.
+
+    A branch that is newer than NVIDIA's tables here is unknown.
+    """
     branch = parse_version(driver)[:1]
-    known = [cuda for cuda, first in tables().releases.items() if parse_version(first)[:1] <= branch]
+    first = {cuda: parse_version(each)[:1] for cuda, each in tables().releases.items()}
+    known = [cuda for cuda, each in first.items() if each <= branch <= max(first.values())]
     return max(known, key=parse_version, default="")
 
 
@@ -179,7 +183,10 @@ def _driver_refuses(needs: Needs, host: Host) -> Verdict | None:
 
 def _newer_driver(cuda: str, driver: str, branch: int, otherwise: str = "") -> str:
     """A forward compatibility package is for data-centre GPUs, and for the branches that NVIDIA lists."""
-    ways = [f"install driver {driver} or newer", *([otherwise] if otherwise else [])]
+    ways = [
+        f"install {f'driver {driver}' if driver else f'a driver of CUDA {cuda}'} or newer",
+        *([otherwise] if otherwise else []),
+    ]
     if branch in tables().forward and cuda in tables().releases:
         ways.append(f"on a data-centre GPU add NVIDIA's cuda-compat-{cuda.replace('.', '-')}")
     return ", or ".join(ways)

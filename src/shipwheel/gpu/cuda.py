@@ -1,0 +1,155 @@
+"""Which CUDA (or ROCm) wheels need, and what an image says of that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from shipwheel.gpu.code import Library
+from shipwheel.gpu.compatibility import minimum_driver, own_driver
+from shipwheel.gpu.tables import parse_version
+from shipwheel.lock.values import Accelerator
+
+PREFIX = "dev.shipwheel."
+"""Of the labels that say what an image needs."""
+
+_TOOLKIT = re.compile(r"cuda-toolkit|nvidia-cuda-(?:runtime|nvrtc|cupti)(?:-cu\d+)?")
+"""Packages that have the version of the CUDA toolkit that they are part of."""
+
+_COMPANIONS = re.compile(r"nvidia-(?:nccl|nvshmem|nvtx|nvml|ml-py).*")
+"""XGBoost requires NCCL, and runs without a GPU."""
+
+_CU = re.compile(r".*-cu(?:da)?(\d{2,3})x?(?:-.*)?")
+"""cudf-cu12, faiss-gpu-cu12, mxnet-cu112, tensorrt-cu12-libs, cupy-cuda12x, jax-cuda13-plugin, nvidia-dali-cuda120."""
+
+_LOCAL = re.compile(r"(?:.*[.+])?(?:pt\d+)?cu(?:da)?(\d{2,3})(?!\d).*")
+"""+cu126, +cuda12.cudnn89, +pt26cu124, +cu12torch2.6cxx11abifalse."""
+
+_PADDLE = re.compile(r".*\.post(\d{3})")
+
+_ROCM = re.compile(r"(?:.*[.+])?rocm(\d+(?:\.\d+)?).*")
+_ROCM_NAME = re.compile(r".*-rocm-?(\d)[-.]?(\d)?(?:-.*)?")
+_ROCM_KITS = frozenset({"rocm", "rocm-sdk-core", "rocm-sdk-libraries"})
+
+_LIBRARY = re.compile(r"lib(?:cudart|cublas|cublasLt|nvJitLink|nvrtc)(?:-[0-9a-f]+)?\.so\.(\d+)(?:\.(\d+)\.\d+)?(?:\..*)?")
+"""libcudart.so.12 and libcublas.so.13 name the major, libcudart-9335f6a2.so.12.4.127 (auditwheel) the minor too."""
+
+_HIP = re.compile(r"libamdhip64(?:-[0-9a-f]+)?\.so\.(\d+).*")
+
+_GPU_ONLY: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "onnxruntime-gpu": (("1.27", "13"), ("1.19", "12"), ("0", "11")),
+    "paddlepaddle-gpu": (("3", "12"), ("2.6", "11"), ("0", "10")),
+}
+"""Packages of PyPI that need a CUDA and do not require it: from which version of theirs on, which. For onnxruntime-gpu what its
+extra `cuda` requires, and onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html; for paddlepaddle-gpu
+paddlepaddle.org.cn/documentation/docs/en/install, "Important updates"."""
+
+
+def needs_of(wheels: Iterable[tuple[str, str]], libraries: Sequence[Library], sonames: Iterable[str]) -> Accelerator | None:
+    """What these wheels (normalized name, version) need of a GPU; nothing where they run without.
+
+    `sonames` are those of libraries that the wheels bring, not those that they ask for: what asks may be one variant of
+    several. Code for GPUs (`libraries`) alone needs none: XGBoost and bitsandbytes hold it and run on CPUs. Of several CUDAs
+    the newest counts. The driver is the oldest of the CUDA's major version, but where common architectures are PTX only, the
+    first that compiles PTX of that CUDA.
+    """
+    chosen, brought = tuple(wheels), tuple(sonames)
+    cuda = _newest([*_cuda_of_wheels(chosen), *_cuda_of_libraries(brought)])
+    if cuda:
+        architectures = _common(libraries)
+        driver = own_driver(cuda) if _ptx_only(architectures) else ""
+        return Accelerator(kind="cuda", version=cuda, driver=driver or minimum_driver(cuda), architectures=architectures)
+    rocm = _newest([*_rocm_of_wheels(chosen), *(match[1] for each in brought if (match := _HIP.fullmatch(each)))])
+    return Accelerator(kind="rocm", version=rocm) if rocm else None
+
+
+def _common(libraries: Sequence[Library]) -> str:
+    from shipwheel.gpu.architectures import common
+
+    return common(libraries)
+
+
+def _ptx_only(architectures: str) -> bool:
+    return bool(architectures) and "sm_" not in architectures
+
+
+def _newest(versions: Iterable[str]) -> str:
+    """The newest; 12.6 says more than 12."""
+    return max(versions, key=parse_version, default="")
+
+
+def _cuda_of_wheels(wheels: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, version in wheels:
+        public, _, local = version.partition("+")
+        if match := _LOCAL.fullmatch(local) or (_PADDLE.fullmatch(public) if name == "paddlepaddle-gpu" else None):
+            yield _dotted(match[1])
+        elif _TOOLKIT.fullmatch(name):
+            yield ".".join(public.split(".")[:2])
+        elif name == "nvidia-cublas":
+            yield public.split(".")[0]
+        elif (match := _CU.fullmatch(name)) and not _COMPANIONS.fullmatch(name):
+            yield _dotted(match[1])
+        elif steps := _GPU_ONLY.get(name):
+            yield next(cuda for since, cuda in steps if parse_version(since) <= parse_version(public))
+
+
+def _dotted(digits: str) -> str:
+    """126 is 12.6 and 12 is 12; 92 was 9.2."""
+    if len(digits) == 2:
+        return digits if int(digits) < 80 else f"{digits[0]}.{digits[1]}"
+    return f"{digits[:2]}.{digits[2]}"
+
+
+def _cuda_of_libraries(sonames: Iterable[str]) -> Iterator[str]:
+    for soname in sonames:
+        if match := _LIBRARY.fullmatch(soname):
+            yield f"{match[1]}.{match[2]}" if match[2] and "cudart" in soname else match[1]
+
+
+def _rocm_of_wheels(wheels: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, version in wheels:
+        public, _, local = version.partition("+")
+        if match := _ROCM.fullmatch(local):
+            yield match[1]
+        elif name in _ROCM_KITS:
+            yield ".".join(public.split(".")[:2])
+        elif match := _ROCM_NAME.fullmatch(name):
+            yield f"{match[1]}.{match[2]}" if match[2] else match[1]
+
+
+def environment_of(accelerator: Accelerator) -> dict[str, str]:
+    """Variables of the image for NVIDIA's container toolkit; none for ROCm, whose devices are passed in as files.
+
+    `cuda` in NVIDIA_REQUIRE_CUDA is the newest CUDA of the host's driver, and words between spaces are alternatives
+    (github.com/NVIDIA/nvidia-container-toolkit, internal/requirements). Under minor-version compatibility X.0 is enough for all
+    of X. NVIDIA's own images ask for the exact version, and list older data-centre drivers as alternatives, because they hold
+    cuda-compat for those.
+    """
+    if accelerator.kind != "cuda":
+        return {}
+    major, minimum = accelerator.version.split(".")[0], minimum_driver(accelerator.version)
+    enough = f"{major}.0" if int(major) >= 11 and accelerator.driver == minimum else accelerator.version
+    return {
+        "NVIDIA_VISIBLE_DEVICES": "all",
+        "NVIDIA_DRIVER_CAPABILITIES": "compute,utility",
+        "NVIDIA_REQUIRE_CUDA": f"cuda>={enough}",
+    }
+
+
+def labels_of(accelerator: Accelerator) -> dict[str, str]:
+    """What the image tells people, `doctor` and `gpu check`: dev.shipwheel.cuda (or .rocm), .driver, .architectures."""
+    labels = {
+        accelerator.kind: accelerator.version,
+        "driver": accelerator.driver,
+        "architectures": accelerator.architectures,
+    }
+    return {f"{PREFIX}{name}": value for name, value in labels.items() if value}
+
+
+def of_labels(labels: Mapping[str, str]) -> Accelerator | None:
+    """What an image's labels say that it needs; nothing where they say nothing."""
+    for kind in ("cuda", "rocm"):
+        if version := labels.get(f"{PREFIX}{kind}"):
+            driver, architectures = (labels.get(f"{PREFIX}{name}", "") for name in ("driver", "architectures"))
+            return Accelerator(kind=kind, version=version, driver=driver, architectures=architectures)
+    return None
