@@ -59,6 +59,7 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
         host=this_machine(),
         env=context.env,
         repository=context.repository,
+        say=functools.cache(context.say),  # two platforms mostly say the same
     )
 
 

@@ -171,6 +171,10 @@ class Settings:
     system_packages: tuple[Annotated[str, Rule(rules.debian_package)], ...] = ()
     """Debian packages to add, with what they depend on, such as ffmpeg."""
 
+    accelerator: Literal["auto", "cpu", "cuda", "rocm"] = "auto"
+    """What the image computes on. cpu: CPU builds are chosen, and packages for GPUs are an error; cuda, rocm: the reverse.
+    auto: what the requirements ask for; where nothing asks for a GPU, CPU builds if an index has them."""
+
     command: Annotated[tuple[str, ...], COMMAND] = ()
     """What the container runs: a list, or one string in shell syntax (no shell runs it). Default: the app or script that
     the folder holds."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,27 @@ from shipwheel.runtime import NAME, runtime_wheel
 if TYPE_CHECKING:
     from packaging.pylock import Pylock
 
-_COMPLETE = frozenset({"poetry.lock", "Pipfile.lock"})
+COMPLETE = frozenset({"poetry.lock", "Pipfile.lock"})
 """Lines that name every package: nothing must be added to them."""
 
 
-def resolution(request: WheelRequest, folder: Path) -> tuple[Pylock, Path]:
-    """The resolution in the format of PEP 751, and the folder that paths in it are relative to."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """How to resolve the same once more: from the index for `backend` (uv's name of one), or with versions to `prefer`."""
+
+    backend: str = ""
+    prefer: tuple[tuple[str, str], ...] = ()
+
+
+PLAIN = Tuning()
+"""As uv is configured."""
+
+
+def resolution(request: WheelRequest, folder: Path, tuning: Tuning = PLAIN) -> tuple[Pylock, Path]:
+    """The resolution in the format of PEP 751, and the folder that paths in it are relative to.
+
+    `folder` is for files of ours.
+    """
     from packaging.pylock import Pylock, PylockValidationError
 
     kind, files = request.requirements.kind, request.requirements.files
@@ -35,7 +51,8 @@ def resolution(request: WheelRequest, folder: Path) -> tuple[Pylock, Path]:
         path, base = files[0], files[0].parent
     else:
         path, base = folder / "pylock.toml", folder
-        (_export if kind == "uv.lock" else _compile)(request, path)
+        folder.mkdir(exist_ok=True)
+        _export(request, path) if kind == "uv.lock" else _compile(request, path, tuning)
     try:
         return Pylock.from_dict(tomllib.loads(path.read_text("utf-8"))), base
     except (PylockValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
@@ -50,36 +67,87 @@ def _flags(flag: str, values: Iterable[str]) -> list[str]:
     return [each for value in values for each in (flag, value)]
 
 
+def requirers(request: WheelRequest, folder: Path, tuning: Tuning, pins: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Who needs each package of a resolution whose versions are `pins`: packages, and files that name it; by uv's annotations.
+
+    Empty where nobody knows: pylock.toml does not say it.
+    """
+    kind = request.requirements.kind
+    if kind == "pylock":
+        return {}
+    output, constraints = folder / "annotated.txt", folder / "pins.txt"
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()), "utf-8")
+    if kind == "uv.lock":
+        arguments = _export_arguments(request, output, "requirements.txt")
+    else:
+        arguments = [*_compile_arguments(request, output, tuning), "--constraint", str(constraints)]
+    done = _uv(request).run(arguments, _stdin(request))
+    return _annotations(output.read_text("utf-8"), request) if done.returncode == 0 else {}
+
+
+def _annotations(text: str, request: WheelRequest) -> dict[str, tuple[str, ...]]:
+    """`NAME==VERSION`, then a line `# via NAME`, or `# via` and lines `#   NAME`; `-r FILE` is a file, `-r -` our own lines."""
+    found: dict[str, list[str]] = {}
+    name, files = "", request.requirements.files
+    for line in text.splitlines():
+        if match := re.match(r"(?:-e )?([A-Za-z0-9][\w.-]*)", line):
+            name = re.sub(r"[-_.]+", "-", match[1]).lower()
+            found[name] = []
+        elif not line.startswith(" "):
+            name = ""
+        elif match := re.match(r"\s+#(?: via)?\s+(\S.*)", line):
+            said = re.sub(r"^-r ", "", match[1])
+            who = files[0].name if said == "-" and files else Path(said).name if said != match[1] else said
+            if not said.startswith("-c "):
+                found.setdefault(name, []).append(who)
+    return {name: tuple(who) for name, who in found.items()}
+
+
 def _export(request: WheelRequest, path: Path) -> None:
     """From uv.lock, as it is: `--frozen` neither checks nor changes it."""
-    needs = request.requirements
-    chosen = [*_flags("--extra", needs.extras), *_flags("--group", needs.groups)]
-    fixed = ["--frozen", "--format", "pylock.toml", "--no-default-groups", "--no-editable", "--no-header", "--quiet"]
-    done = _uv(request).run(["export", *fixed, *chosen, "--output-file", str(path), "--project", str(needs.files[0].parent)])
+    done = _uv(request).run(_export_arguments(request, path, "pylock.toml"))
     if done.returncode:
         raise failure("uv.lock cannot be read", done.stderr)
 
 
-def _compile(request: WheelRequest, path: Path) -> None:
+def _export_arguments(request: WheelRequest, path: Path, form: str) -> list[str]:
+    needs = request.requirements
+    chosen = [*_flags("--extra", needs.extras), *_flags("--group", needs.groups)]
+    fixed = ["--frozen", "--format", form, "--no-default-groups", "--no-editable", "--no-header", "--quiet"]
+    hashes = ["--no-hashes"] if form == "requirements.txt" else []
+    return ["export", *fixed, *hashes, *chosen, "--output-file", str(path), "--project", str(needs.files[0].parent)]
+
+
+def _compile(request: WheelRequest, path: Path, tuning: Tuning) -> None:
     """Resolve with uv; an output file that is there already holds the versions to prefer."""
     needs = request.requirements
-    _write_preferences(request, path)
-    arguments = ["pip", "compile", *_sources(needs), "--format", "pylock.toml", "--output-file", str(path), "--quiet"]
-    arguments += ["--no-header", "--python-version", request.target.python, "--python-platform", request.target.uv_platform]
-    arguments += [*_flags("--extra", needs.extras), *_flags("--group", needs.groups)] if needs.kind == "pyproject" else []
-    arguments += ["--no-deps"] if needs.kind in _COMPLETE else []
-    settled = [str(_write_constraints(request, path.parent)), *request.env.get("UV_CONSTRAINT", "").split()]
-    arguments += _flags("--constraint", settled)
+    _write_preferences(request, path, tuning.prefer)
+    arguments = _compile_arguments(request, path, tuning)
     if request.upgrade.all:
         arguments += ["--refresh" if path.exists() else "--upgrade"]
-    arguments += _flags("--upgrade-package", sorted(request.upgrade.names))
-    stdin = "".join(f"{line}\n" for line in needs.pinned) if needs.pinned else ""
-    done = _uv(request).run(arguments, stdin)
+    arguments += _flags("--upgrade-package", sorted(request.upgrade.names - {name for name, _ in tuning.prefer}))
+    done = _uv(request).run(arguments, _stdin(request))
     if done.returncode:
         what = (
             f"the runtime, {NAME}, cannot be added to" if needs.kind == RUNTIME else "the requirements cannot be resolved for"
         )
         raise failure(f"{what} {request.target.platform}", done.stderr)
+
+
+def _compile_arguments(request: WheelRequest, path: Path, tuning: Tuning) -> list[str]:
+    """For uv to write to `path`, in the format that its name says."""
+    needs, form = request.requirements, "pylock.toml" if path.suffix == ".toml" else "requirements.txt"
+    arguments = ["pip", "compile", *_sources(needs), "--format", form, "--output-file", str(path), "--quiet"]
+    arguments += ["--no-header", "--python-version", request.target.python, "--python-platform", request.target.uv_platform]
+    arguments += [*_flags("--extra", needs.extras), *_flags("--group", needs.groups)] if needs.kind == "pyproject" else []
+    arguments += ["--no-deps"] if needs.kind in COMPLETE else []
+    arguments += ["--torch-backend", tuning.backend] if tuning.backend else []
+    settled = [str(_write_constraints(request, path.parent)), *request.env.get("UV_CONSTRAINT", "").split()]
+    return [*arguments, *_flags("--constraint", settled)]
+
+
+def _stdin(request: WheelRequest) -> str:
+    return "".join(f"{line}\n" for line in request.requirements.pinned)
 
 
 def _sources(needs: Requirements) -> list[str]:
@@ -106,7 +174,7 @@ def _write_constraints(request: WheelRequest, folder: Path) -> Path:
     return path
 
 
-def _write_preferences(request: WheelRequest, path: Path) -> None:
+def _write_preferences(request: WheelRequest, path: Path, prefer: Iterable[tuple[str, str]]) -> None:
     """What should stay, for uv to find: versions of training, and of the last lock, where `--upgrade` does not move them all.
 
     A model is not moved from what it was trained with by an upgrade of everything; that takes the package's name.
@@ -118,7 +186,8 @@ def _write_preferences(request: WheelRequest, path: Path) -> None:
     )
     known = {**previous, **request.trained} if request.retrained else {**request.trained, **previous}
     pairs = {(name, text) for name, version in known.items() for text in (version, version.partition("+")[0])}
-    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in sorted(pairs))
+    ordered = dict.fromkeys((*prefer, *sorted(pairs)))
+    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in ordered)
     if packages:
         path.write_text(f'lock-version = "1.0"\ncreated-by = "shipwheel"\n{packages}')
 

@@ -23,7 +23,7 @@ def current_lock(project: Project) -> Lock:
 
 
 def fingerprint(project: Project) -> str:
-    """sha256 (hex) of the requirements, the Python version and the base's own settings; not of command, port or files.
+    """sha256 (hex) of requirements, Python version, the base's settings and `accelerator`; not of command, port or files.
 
     Of the runtime it is whether it is asked for, and what the settings make it need: the version that shipwheel carries, and
     the model, are compared by their hashes (`resolve.model.check_model`).
@@ -38,6 +38,8 @@ def fingerprint(project: Project) -> str:
     ]
     if settings.base_python:
         value.append(["base-python", settings.base_python])
+    if settings.accelerator != "auto":
+        value.append(["accelerator", settings.accelerator])
     if project.served:
         from shipwheel.resolve.model import delivery_extras
 

@@ -23,7 +23,7 @@ from shipwheel.resolve.indexes import Indexes
 from shipwheel.resolve.inside import ASSUMED_GLIBC, GLIBC, minor
 from shipwheel.resolve.model import lock_model, runtime_extras
 from shipwheel.resolve.needs import Chosen, Examine, unexamined
-from shipwheel.resolve.request import STAY, Upgrade, WheelRequest
+from shipwheel.resolve.request import STAY, Upgrade, WheelRequest, silent
 from shipwheel.resolve.target import Target
 from shipwheel.resolve.wheels import resolve_wheels
 
@@ -46,6 +46,7 @@ class Reach:
     """Where versions and files come from, and this machine; `cache` keeps what indexes said, `env` is for uv.
 
     `repository` connects to the repository of a reference; `examine` finds out what chosen wheels need of the system.
+    `say` is told what was decided on the way, in lines for people.
     """
 
     client: Client
@@ -56,6 +57,7 @@ class Reach:
     env: Mapping[str, str] = field(repr=False)
     repository: Callable[[Reference], Repository] = field(default=_unreached, repr=False)
     examine: Examine = field(default=unexamined, repr=False)
+    say: Callable[[str], object] = field(default=silent, repr=False)
 
 
 def lock_project(
@@ -229,6 +231,8 @@ def _wheels(project: Project, wanted: _Platform, reach: Reach, wish: _Wish) -> t
         extras=wish.extras,
         trained=wish.trained,
         retrained=wish.retrained,
+        accelerator=project.settings.accelerator,
+        say=reach.say,
     )
     wheels, built = resolve_wheels(request, reach.client)
     if project.is_package and project.name not in {each.name for each in built}:

@@ -43,6 +43,22 @@ def wheel_urls(wheel: Wheel | Built, indexes: Indexes, client: Client) -> Iterat
         )
 
 
+def offered(name: str, indexes: Indexes, client: Client) -> list[IndexFile]:
+    """All files that the configured places have for a project; the first index that knows it decides, as for uv.
+
+    Raises:
+        NetworkError: an index that cannot be reached.
+    """
+    found = [file for place in indexes.find_links for file in linked_files(place, client)]
+    for index in indexes.pages:
+        try:
+            return [*found, *project_files(index, name, client)]
+        except NetworkError as error:
+            if not absent(error):
+                raise
+    return found
+
+
 def _hinted(indexes: Indexes, sha256: str) -> list[str]:
     if not indexes.hints:
         return []

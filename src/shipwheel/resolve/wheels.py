@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shipwheel.errors import NetworkError, ResolveError
-from shipwheel.http import Client, absent
+from shipwheel.errors import ResolveError
+from shipwheel.http import Client
 from shipwheel.lock import Built, Wheel
 from shipwheel.project.requirements import Requirements
-from shipwheel.resolve.compile import resolution, versions
-from shipwheel.resolve.indexes import Indexes, option_lines
+from shipwheel.resolve.builds import choose_builds
+from shipwheel.resolve.compile import versions
+from shipwheel.resolve.indexes import option_lines
 from shipwheel.resolve.request import RUNTIME, WheelRequest
-from shipwheel.resolve.select import CARRIED, Candidate, Choice, choose, from_files
-from shipwheel.resolve.simple import IndexFile, linked_files, project_files
-from shipwheel.resolve.urls import remember_url
+from shipwheel.resolve.select import CARRIED, Candidate, Choice, from_files
+from shipwheel.resolve.urls import offered, remember_url
 from shipwheel.runtime import NAME, runtime_wheel
 
 _CONNECTIONS = 16
@@ -41,11 +41,14 @@ Resolved = tuple[tuple[Wheel, ...], tuple[Built, ...]]
 
 def _resolve(request: WheelRequest, client: Client) -> Resolved:
     with tempfile.TemporaryDirectory(prefix="shipwheel-lock-") as folder:
-        pylock, base = resolution(request, Path(folder))
-        choices = [_carried(choice, Path(folder)) for choice in choose(pylock, request.target, base, _wanted(request))]
+        outcome = choose_builds(request, client, Path(folder))
+        choices = [_carried(choice, Path(folder)) for choice in outcome.choices]
     choices = list(_held_to_hashes(request, choices, client))
     _refuse_unbuildable(request, choices, client)
-    return _measured(request, choices, client)
+    wheels, built = _measured(request, choices, client)
+    for line in outcome.said(request, {each.name: each.size for each in wheels}):
+        request.say(line)
+    return wheels, built
 
 
 def _with_runtime(request: WheelRequest, wheels: tuple[Wheel, ...], built: tuple[Built, ...], client: Client) -> Resolved:
@@ -81,10 +84,6 @@ def _carried(choice: Choice, folder: Path) -> Choice:
     return replace(choice, kind="wheel", file=file)
 
 
-def _wanted(request: WheelRequest) -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(request.requirements.extras), frozenset(request.requirements.groups)
-
-
 def _held_to_hashes(request: WheelRequest, choices: Sequence[Choice], client: Client) -> tuple[Choice, ...]:
     """With every file's hash among those that the requirements allow, or another file of that version whose hash is."""
     from shipwheel.resolve.pins import hash_pins
@@ -113,8 +112,8 @@ def _held_to_hashes(request: WheelRequest, choices: Sequence[Choice], client: Cl
 
 
 def _allowed(request: WheelRequest, choice: Choice, allowed: frozenset[str], client: Client) -> Choice | None:
-    offered = [each for each in _offered(choice.name, request.indexes, client) if each.sha256 in allowed]
-    return from_files(choice.name, choice.version, offered, request.target)
+    files = [each for each in offered(choice.name, request.indexes, client) if each.sha256 in allowed]
+    return from_files(choice.name, choice.version, files, request.target)
 
 
 def _refuse_unbuildable(request: WheelRequest, choices: Sequence[Choice], client: Client) -> None:
@@ -135,23 +134,8 @@ def _refuse_unbuildable(request: WheelRequest, choices: Sequence[Choice], client
 
 
 def _has_native_wheels(request: WheelRequest, choice: Choice, client: Client) -> bool:
-    offered = _offered(choice.name, request.indexes, client)
-    stem = f"-{choice.version}-"
-    return any(
-        each.filename.endswith(".whl") and stem in each.filename and "-none-any" not in each.filename for each in offered
-    )
-
-
-def _offered(name: str, indexes: Indexes, client: Client) -> list[IndexFile]:
-    """All files that the configured places have for a project; the first index that knows it decides, as for uv."""
-    found = [file for place in indexes.find_links for file in linked_files(place, client)]
-    for index in indexes.pages:
-        try:
-            return [*found, *project_files(index, name, client)]
-        except NetworkError as error:
-            if not absent(error):
-                raise
-    return found
+    files, stem = offered(choice.name, request.indexes, client), f"-{choice.version}-"
+    return any(each.filename.endswith(".whl") and stem in each.filename and "-none-any" not in each.filename for each in files)
 
 
 def _measured(request: WheelRequest, choices: Sequence[Choice], client: Client) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:

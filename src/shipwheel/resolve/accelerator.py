@@ -1,0 +1,249 @@
+"""CPU or GPU, by what packages are called: what each is built for, who asks for a GPU, and what contradicts itself.
+
+Names and versions say it before any wheel is fetched: local versions (`2.7.1+cu126`), names with a CUDA in them
+(`cupy-cuda12x`), NVIDIA's libraries (`nvidia-cublas-cu12`; since CUDA 13 without the suffix), packages for GPUs only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["cpu", "cuda", "rocm"]
+Role = Literal["build", "library", "purpose"]
+"""build: one of several builds of a package. library: comes along with others. purpose: the package exists for GPUs only."""
+
+TORCH = frozenset({"torch", "torchvision", "torchaudio"})
+"""Built for one CUDA, ROCm or the CPU each, and found together on an index of such builds."""
+
+_BOUND = frozenset({*TORCH, "flash-attn", "torchcodec", "torchtext", "xformers"})
+"""Libraries that load torch's own: built for another CUDA, they do not load."""
+
+_UNASKED = frozenset({*TORCH, "xgboost"})
+"""They need CUDA's libraries on Linux, whether or not anybody wants a GPU."""
+
+_GPU_ONLY = frozenset(
+    {
+        *("auto-gptq", "autoawq", "causal-conv1d", "cupy", "exllamav2", "faiss-gpu", "flash-attn", "flashinfer-python"),
+        *("lmdeploy", "mamba-ssm", "numba-cuda", "onnxruntime-gpu", "paddlepaddle-gpu", "pycuda", "sglang", "tensorflow-gpu"),
+        *("tensorrt", "torch-tensorrt", "transformer-engine", "vllm", "xformers"),
+    }
+)
+_CPU_ONLY = frozenset({"faiss-cpu", "jaxlib", "onnxruntime", "paddlepaddle", "tensorflow-cpu", "xgboost-cpu"})
+"""Without a GPU package beside them they compute on the CPU."""
+
+INSTEAD = {
+    "onnxruntime-gpu": "onnxruntime",
+    "faiss-gpu": "faiss-cpu",
+    "paddlepaddle-gpu": "paddlepaddle",
+    "tensorflow": "tensorflow without [and-cuda]",
+    "tensorflow-gpu": "tensorflow",
+    "jax-cuda12-plugin": "jax without [cuda12]",
+    "jax-cuda13-plugin": "jax without [cuda13]",
+    "xgboost": "xgboost-cpu",
+}
+"""For the CPU; `faiss-gpu-cu12` is looked up without its suffix."""
+
+_LIBRARY = re.compile(
+    r"nvidia-(?:cublas|cuda-(?:cccl|crt|cupti|nvcc|nvrtc|runtime)|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|npp"
+    r"|nvjitlink|nvjpeg|nvshmem|nvtx|nvvm)(?:-cu(\d+))?|cuda-(?:bindings|core|python|toolkit)"
+)
+_DATED = re.compile(r"nvidia-cuda-runtime(?:-cu\d+)?|cuda-toolkit")
+"""Libraries whose version is CUDA's."""
+_NAMED = re.compile(r".*-cu(?:da)?(\d{2,3})x?(?:-[a-z]+)*")
+_ROCM = re.compile(r"(?:^|.*-)rocm(\d*).*")
+_ROCM_LIBRARY = re.compile(r"(?:pytorch-)?triton-rocm|rocm-sdk.*")
+_LOCAL = re.compile(r"(?:^|\.)(?:(cpu)\b|(?:pt\d+)?cu(?:da)?(\d{2,3})|rocm(\d+(?:\.\d+)*))")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """What was chosen; `via` are the names of packages that need it, and the files that name it. `size` is in bytes."""
+
+    name: str
+    version: str
+    via: tuple[str, ...] = ()
+    size: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    @property
+    def sign(self) -> Sign | None:
+        """What its name and version say; None: nothing."""
+        return sign_of(self.name, self.version)
+
+    @property
+    def gpu(self) -> bool:
+        """Whether it is for a GPU."""
+        return self.sign is not None and self.sign.kind != "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """What a package is for; `version` is that of CUDA or ROCm, 12.6 or only 12, empty where the name does not say."""
+
+    kind: Kind
+    role: Role
+    version: str = ""
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return "the CPU" if self.kind == "cpu" else f"{TITLES[self.kind]} {self.version}".rstrip()
+
+
+TITLES = {"cpu": "CPU", "cuda": "CUDA", "rocm": "ROCm"}
+
+
+def sign_of(name: str, version: str) -> Sign | None:
+    """What a package is for, by its normalised name and its version."""
+    if match := _LOCAL.search(version.partition("+")[2]):
+        cpu, cuda, rocm = match.groups()
+        return Sign(
+            kind="cpu" if cpu else "cuda" if cuda else "rocm", role="build", version=_dotted(cuda) if cuda else rocm or ""
+        )
+    if match := _LIBRARY.fullmatch(name):
+        dated = ".".join(version.split(".")[:2]) if _DATED.fullmatch(name) else match[1] or ""
+        return Sign(kind="cuda", role="library", version=dated)
+    if match := _ROCM.fullmatch(name):
+        return Sign(kind="rocm", role="library" if _ROCM_LIBRARY.fullmatch(name) else "purpose", version=match[1])
+    if match := _NAMED.fullmatch(name):
+        return Sign(kind="cuda", role="purpose", version=_dotted(match[1]))
+    return Sign(kind="cuda", role="purpose") if name in _GPU_ONLY else None
+
+
+def _dotted(digits: str) -> str:
+    """cu126 is 12.6, cu12 any 12."""
+    return f"{digits[:2]}.{digits[2:]}" if len(digits) > 2 else digits
+
+
+def on_gpu(packages: Sequence[Package]) -> bool:
+    """Whether torch, or what goes with it, is there as a build for GPUs."""
+    found = {each.name: each for each in packages}
+    builds = [found[name] for name in TORCH if name in found]
+    brought = any(each.sign and each.sign.role == "library" and "nccl" not in each.name for each in packages)
+    return any(each.gpu or (brought and each.sign is None and each.name == "torch") for each in builds)
+
+
+def kind_of(packages: Iterable[Package]) -> Kind:
+    """What an image of these is for."""
+    kinds = {each.sign.kind for each in packages if each.sign}
+    return "rocm" if "rocm" in kinds else "cuda" if "cuda" in kinds else "cpu"
+
+
+def asking(packages: Sequence[Package]) -> Package | None:
+    """The package that shows that a GPU is wanted: it is for nothing else, or was told to bring CUDA's libraries."""
+    known = {each.name: each for each in packages}
+    meant = (each for each in packages if each.gpu and each.sign and each.sign.role == "purpose")
+    told = (
+        root
+        for each in packages
+        if each.sign and each.sign.role == "library" and each.via
+        for root in roots(each, known)
+        if root.name not in _UNASKED
+    )
+    return next(meant, None) or next(told, None)
+
+
+def roots(package: Package, known: Mapping[str, Package]) -> tuple[Package, ...]:
+    """Who brings a library: the nearest packages above it that are no such library themselves; itself where a file names it."""
+    found, seen, waiting = dict[str, Package](), set[str](), [package]
+    while waiting:
+        each = waiting.pop()
+        if each.name in seen:
+            continue
+        seen.add(each.name)
+        above = [known[name] for name in each.via if name in known]
+        if not each.sign or each.sign.role != "library" or len(above) < len(each.via) or not above:
+            found[each.name] = each
+        if each.sign and each.sign.role == "library":
+            waiting += above
+    return tuple(found[name] for name in sorted(found))
+
+
+def contradictions(packages: Sequence[Package], architecture: str) -> Iterator[str]:
+    """What cannot work whatever the image is for: torch against what loads its libraries, two CUDAs at once."""
+    known = {each.name: each for each in packages}
+    torch = known.get("torch")
+    if torch and (built := _torch_sign(torch, packages)):
+        yield from (
+            text for name in sorted(_BOUND & known.keys()) if (text := _against(torch, built, known[name], architecture))
+        )
+    yield from _two_majors(packages, known)
+
+
+def _torch_sign(torch: Package, packages: Sequence[Package]) -> Sign | None:
+    """What torch is built for: as its version says, else by the CUDA that comes along."""
+    dated = (each.sign for each in packages if _DATED.fullmatch(each.name) and "torch" in each.via)
+    return torch.sign or next(dated, None)
+
+
+def _against(torch: Package, built: Sign, other: Package, architecture: str) -> str:
+    """Why `other` cannot load torch's libraries; empty where nothing shows it.
+
+    For amd64 PyPI has torchvision and torchaudio for CUDA only; the other builds have a local version.
+    """
+    sign, wanted = other.sign, re.search(r"torch(\d+\.\d+)", other.version.partition("+")[2])
+    if wanted and not f"{torch.version.partition('+')[0]}.".startswith(f"{wanted[1]}."):
+        return f"{other} is built for torch {wanted[1]}, and the image has {torch}"
+    if sign and sign.role == "build" and (sign.kind != built.kind or not _agree(sign.version, built.version)):
+        return f"{other} is built for {sign.text}, {torch} for {built.text}"
+    if sign is None and other.name in TORCH and built.kind == "cpu" and architecture == "amd64":
+        return f"{other} is built for CUDA, {torch} for the CPU"
+    return ""
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether versions are the same, as far as both say it."""
+    return not (one and other) or all(a == b for a, b in zip(one.split("."), other.split("."), strict=False))
+
+
+def _two_majors(packages: Sequence[Package], known: Mapping[str, Package]) -> Iterator[str]:
+    majors: dict[str, dict[str, Package]] = {}
+    for each in packages:
+        sign = each.sign
+        if sign and sign.kind == "cuda" and sign.version and (sign.role != "purpose" or not each.name.startswith("nvidia-")):
+            majors.setdefault(sign.version.partition(".")[0], {}).setdefault(brought(each, known), each)
+    if len(majors) > 1:
+        yield "CUDA in several major versions: " + "; ".join(
+            f"{major} for {each}{who}" for major, found in sorted(majors.items()) for who, each in list(found.items())[:2]
+        )
+
+
+def unwanted(packages: Sequence[Package]) -> Iterator[str]:
+    """What is for GPUs, and who brings it; libraries that come by the same way together."""
+    known = {each.name: each for each in packages}
+    ways: dict[str, list[Package]] = {}
+    for each in packages:
+        if each.gpu:
+            ways.setdefault(brought(each, known), []).append(each)
+    for way, found in ways.items():
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        yield f"{found[0]}{more}{way}"
+
+
+def missing(wanted: Kind, packages: Sequence[Package]) -> Iterator[str]:
+    """What computes on the CPU, or on GPUs of another maker, in an image for GPUs of this one."""
+    known = {each.name: each for each in packages}
+    for each in packages:
+        if each.sign and each.sign.kind != wanted and each.sign.role != "library":
+            yield f"{each} is for {each.sign.text}{brought(each, known)}"
+    if not any(each.gpu for each in packages):
+        yield from (f"{each} computes on the CPU{brought(each, known)}" for each in packages if each.name in _CPU_ONLY)
+
+
+def brought(package: Package, known: Mapping[str, Package]) -> str:
+    """`, pulled in by torch 2.7.1 of peft 0.17.0` or `, named in requirements.txt`; nothing where that is not known."""
+    above = [each for each in roots(package, known) if each is not package]
+    if not above and not (above := [known[name] for name in package.via if name in known]):
+        return f", named in {', '.join(package.via)}" if package.via else ""
+    higher = sorted({name for each in above for name in each.via if name in known})
+    chain = f" of {', '.join(str(known[name]) for name in higher[:NAMED])}" if higher else ""
+    return f", pulled in by {', '.join(map(str, above[:NAMED]))}{chain}"
+
+
+NAMED = 3
+"""Packages that one sentence names."""

@@ -1,0 +1,278 @@
+"""CPU or GPU builds: which resolution is taken, and why (`choose_builds`).
+
+uv resolves as it is configured. Only where that ends in builds of torch for GPUs, and nothing asks for a GPU, it resolves
+again: with CPU builds of the configured places, then from PyTorch's index of them. So projects without torch cost nothing,
+and a mirror or a folder of wheels comes before the public index.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shipwheel.credentials import redact
+from shipwheel.errors import NetworkError, ResolveError
+from shipwheel.http import Client
+from shipwheel.project.requirements import Requirements
+from shipwheel.resolve import accelerator as rules
+from shipwheel.resolve.accelerator import Kind, Package
+from shipwheel.resolve.compile import COMPLETE, PLAIN, Tuning, requirers, resolution
+from shipwheel.resolve.indexes import PYPI
+from shipwheel.resolve.request import RUNTIME, WheelRequest
+from shipwheel.resolve.select import Choice, choose, from_files
+from shipwheel.resolve.urls import offered
+from shipwheel.runtime import NAME
+
+PYTORCH_CPU = "https://download.pytorch.org/whl/cpu"
+SETTING = "accelerator"
+_NOBODY = "nothing asks for a GPU"
+_SET = f"'{SETTING}' in the settings"
+_GPU_BUILDS = re.compile(r"cu\d+|rocm[\d.]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The files that were chosen, what the image is for, and `why`.
+
+    `beside` is what nobody asked for and is there anyway, `asked` whether it is a decision at all.
+    """
+
+    choices: tuple[Choice, ...]
+    kind: Kind
+    why: str
+    beside: tuple[Package, ...] = ()
+    tuning: Tuning = PLAIN
+    asked: bool = True
+
+    def said(self, request: WheelRequest, sizes: Mapping[str, int]) -> Iterator[str]:
+        """In lines for people, where there was something to decide; `sizes` are bytes by package."""
+        decided = any(each.name in rules.TORCH or rules.sign_of(each.name, each.version) for each in self.choices)
+        if not self.asked or not (decided or request.accelerator != "auto"):
+            return
+        where = "" if request.target.platform == request.host else f" for {request.target.platform}"
+        yield f"  {SETTING:<13} {self.kind}{where}  ({self.why})"
+        if self.beside:
+            size = sum(sizes.get(each.name, 0) for each in self.beside)
+            yield f"{'':<16}CUDA libraries of {_bytes(size)} come along: {_named(self.beside)}"
+
+
+def choose_builds(request: WheelRequest, client: Client, folder: Path) -> Outcome:
+    """Resolve, and once more for the CPU where that is meant; `folder` is for files of ours.
+
+    Raises:
+        ResolveError: no versions fit, or they contradict the setting or each other: all of it at once, with who brings what.
+        NetworkError: CPU builds are meant, and their index cannot be reached.
+    """
+    if request.requirements.kind == RUNTIME:
+        return Outcome(choices=_attempt(request, folder, PLAIN), kind="cpu", why=_NOBODY, asked=False)
+    outcome = _chosen(request, client, folder)
+    packages = _packages(outcome.choices)
+    if any(each.gpu for each in packages) or request.accelerator != "auto":
+        packages = _owned(request, folder, outcome.choices, outcome.tuning)
+    if problems := _problems(request, packages):
+        raise _refusal(request, problems, packages)
+    return outcome
+
+
+def _attempt(request: WheelRequest, folder: Path, tuning: Tuning) -> tuple[Choice, ...]:
+    """In a folder of its own: what an earlier attempt wrote there would be versions to prefer."""
+    needs = request.requirements
+    pylock, base = resolution(request, Path(tempfile.mkdtemp(dir=folder)), tuning)
+    return choose(pylock, request.target, base, (frozenset(needs.extras), frozenset(needs.groups)))
+
+
+def _packages(choices: Iterable[Choice]) -> tuple[Package, ...]:
+    return tuple(Package(name=each.name, version=each.version) for each in choices)
+
+
+def _owned(request: WheelRequest, folder: Path, choices: Sequence[Choice], tuning: Tuning) -> tuple[Package, ...]:
+    """With those who need them."""
+    pins = {each.name: each.version for each in choices if each.kind in ("wheel", "sdist") and each.name != NAME}
+    known = requirers(request, Path(tempfile.mkdtemp(dir=folder)), tuning, pins)
+    return tuple(replace(each, via=known.get(each.name, ())) for each in _packages(choices))
+
+
+def _chosen(request: WheelRequest, client: Client, folder: Path) -> Outcome:
+    plain, setting = _attempt(request, folder, PLAIN), request.accelerator
+    kind = rules.kind_of(_packages(plain))
+    if setting in ("cuda", "rocm") or (setting == "cpu" and (kind == "cpu" or _complete(request.requirements))):
+        return Outcome(choices=plain, kind=setting, why=_SET)
+    if kind == "cpu":
+        return Outcome(choices=plain, kind="cpu", why=_NOBODY)
+    if setting == "auto" and (why := _asked(request, folder, plain)):
+        return Outcome(choices=plain, kind=kind, why=why)
+    if not rules.on_gpu(_packages(plain)):
+        return _for_cpu(request, plain, PLAIN)
+    return _on_cpu(request, client, folder, plain)
+
+
+def _on_cpu(request: WheelRequest, client: Client, folder: Path, plain: tuple[Choice, ...]) -> Outcome:
+    """With CPU builds of torch; where none can be had and nobody insists, as it was."""
+    trouble: ResolveError | NetworkError | None = None
+    for tuning in _tunings(request, client, plain):
+        try:
+            choices = _attempt(request, folder, tuning)
+        except ResolveError as error:
+            trouble = _unreached(error, plain) or error
+            continue
+        if not rules.on_gpu(_packages(choices)):
+            return _for_cpu(request, choices, tuning)
+    if trouble and (request.accelerator == "cpu" or _held_to_cpu(request)):
+        raise trouble
+    said = f"no CPU build of {_torch(plain)} can be had" + (f": {trouble.message.splitlines()[0]}" if trouble else "")
+    return Outcome(choices=plain, kind="cuda", why=f"{_NOBODY}, but {said}", beside=_libraries(plain))
+
+
+def _for_cpu(request: WheelRequest, choices: tuple[Choice, ...], tuning: Tuning) -> Outcome:
+    why = _SET if request.accelerator == "cpu" else _NOBODY
+    return Outcome(choices=choices, kind="cpu", why=why, beside=_libraries(choices), tuning=tuning)
+
+
+def _tunings(request: WheelRequest, client: Client, plain: Sequence[Choice]) -> Iterator[Tuning]:
+    """The configured places' CPU builds, the locked and trained versions first; then PyTorch's own."""
+    builds, held = dict[tuple[str, str], None](), dict[tuple[str, str], None]()
+    known = {**{each.name: each.version for each in _previous(request)}, **request.trained}
+    for choice in (each for each in plain if each.name in rules.TORCH):
+        if choice.name in known:
+            held[(choice.name, f"{known[choice.name].partition('+')[0]}+cpu")] = None
+        builds.update(dict.fromkeys((choice.name, version) for version in _cpu_versions(request, client, choice.name)))
+    if builds:
+        yield Tuning(prefer=tuple({**{pair: None for pair in held if pair in builds}, **builds}))
+    yield Tuning(backend="cpu", prefer=tuple(held))
+
+
+def _cpu_versions(request: WheelRequest, client: Client, name: str) -> Iterator[str]:
+    """Versions of CPU builds that fit the target, the newest first; PyPI itself has no builds with local versions."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+    from packaging.version import Version
+
+    places = request.indexes if request.indexes.default != PYPI else replace(request.indexes, default="")
+    files, versions = offered(name, places, client), set[Version]()
+    for file in (each for each in files if "+cpu" in each.filename):
+        try:
+            versions.add(parse_wheel_filename(file.filename)[1])
+        except InvalidWheelFilename:
+            continue
+    for version in sorted(versions, reverse=True):
+        if from_files(name, str(version), files, request.target):
+            yield str(version)
+
+
+def _unreached(error: ResolveError, plain: Sequence[Choice]) -> NetworkError | None:
+    """The failure to reach PyTorch's index, as a sentence about builds."""
+    if PYTORCH_CPU not in error.message or "unsatisfiable" in error.message:
+        return None
+    return NetworkError(
+        f"the index with CPU builds of {_torch(plain)} cannot be reached: {PYTORCH_CPU}",
+        hint="name a mirror of it (UV_INDEX, [[tool.uv.index]]) or a folder with such wheels (UV_FIND_LINKS)",
+        method="GET",
+        url=PYTORCH_CPU,
+    )
+
+
+def _asked(request: WheelRequest, folder: Path, plain: Sequence[Choice]) -> str:
+    """Why the image is for GPUs; empty where nothing asks for that."""
+    needs, first = request.requirements, next(each for each in _packages(plain) if each.gpu)
+    if _complete(needs):
+        return f"{needs.files[0].name if needs.files else needs.kind} holds {first}"
+    if found := next(_written(request), ""):
+        return found
+    owned = _owned(request, folder, plain, PLAIN)
+    if asking := rules.asking(owned):
+        return f"{asking}{rules.brought(asking, {each.name: each for each in owned})}"
+    before = _previous(request)
+    torch = next((each for each in before if each.name in rules.TORCH), None)
+    return f"as locked before: {torch}; 'shipwheel lock --upgrade torch' decides anew" if torch and rules.on_gpu(before) else ""
+
+
+def _written(request: WheelRequest) -> Iterator[str]:
+    """What the user wrote: a backend for uv, a version or an index of GPU builds."""
+    if _GPU_BUILDS.fullmatch(backend := request.env.get("UV_TORCH_BACKEND", "")):
+        yield f"UV_TORCH_BACKEND={backend}"
+    for url in (*request.indexes.pages, *request.indexes.find_links):
+        if _GPU_BUILDS.fullmatch(redact(url).rstrip("/").rpartition("/")[2]):
+            yield f"an index of such builds is configured, {redact(url)}"
+    for name, text in _texts(request.requirements):
+        if match := re.search(r"^[^#\n]*?([\w.-]+\s*={2,3}\s*[\w.]+\+(?:cu\d|rocm)[\w.]*)", text, re.MULTILINE):
+            yield f"{name} names {match[1]}"
+        if match := re.search(r'^\s*torch-backend\s*=\s*"((?:cu\d|rocm)[\d.]*)"', text, re.MULTILINE):
+            yield f"{name} has torch-backend = {match[1]}"
+
+
+def _texts(needs: Requirements) -> Iterator[tuple[str, str]]:
+    yield from ((path.name, path.read_text("utf-8", errors="replace")) for path in needs.files)
+    yield needs.kind, "\n".join(needs.pinned)
+
+
+def _complete(needs: Requirements) -> bool:
+    """Whether every file is settled already: resolving again could only contradict it."""
+    from shipwheel.resolve.pins import hash_pins
+
+    return needs.kind in {*COMPLETE, "uv.lock", "pylock"} or bool(hash_pins(needs))
+
+
+def _previous(request: WheelRequest) -> tuple[Package, ...]:
+    """The last lock's packages, as far as torch and what belongs to it are not to move."""
+    if request.previous is None or request.upgrade.all or rules.TORCH & request.upgrade.names:
+        return ()
+    return tuple(Package(name=each.name, version=each.version) for each in request.previous.wheels)
+
+
+def _held_to_cpu(request: WheelRequest) -> bool:
+    """Whether the last lock has CPU builds, which an index that is out of reach must not turn into others."""
+    packages = _previous(request)
+    return any(each.name in rules.TORCH for each in packages) and not rules.on_gpu(packages)
+
+
+def _problems(request: WheelRequest, packages: Sequence[Package]) -> list[str]:
+    found = list(rules.contradictions(packages, request.target.platform.architecture))
+    if request.accelerator == "cpu":
+        found += rules.unwanted(packages)
+    elif request.accelerator != "auto":
+        found += rules.missing(request.accelerator, packages)
+    return found
+
+
+def _refusal(request: WheelRequest, problems: Sequence[str], packages: Sequence[Package]) -> ResolveError:
+    what = {
+        "auto": "these packages do not go together",
+        "cpu": "accelerator is cpu, and these packages are for GPUs",
+        "cuda": "accelerator is cuda, and these packages do not go with it",
+        "rocm": "accelerator is rocm, and these packages do not go with it",
+    }[request.accelerator]
+    return ResolveError("\n".join([what, *(f"  {each}" for each in dict.fromkeys(problems))]), hint=_remedy(request, packages))
+
+
+def _remedy(request: WheelRequest, packages: Sequence[Package]) -> str:
+    """The likeliest way out."""
+    names = {each.name for each in packages}
+    if request.accelerator == "cpu":
+        if rules.on_gpu(packages) and _complete(request.requirements):
+            return f"lock again with an index of CPU builds, {PYTORCH_CPU} or a mirror of it, for torch"
+        swaps = [(name, rules.INSTEAD[key]) for name in sorted(names) if (key := re.sub(r"-cu\d+$", "", name)) in rules.INSTEAD]
+        named = [f"{better} instead of {name}" for name, better in swaps if name not in ("tensorflow",)]
+        return f"take {', '.join(named)}" if named else 'leave these out, or set accelerator = "cuda"'
+    if list(rules.contradictions(packages, request.target.platform.architecture)):
+        return "take all of them from one index: UV_TORCH_BACKEND=cu126 does that for torch, and cpu for builds without CUDA"
+    wanted = "UV_TORCH_BACKEND=cu126" if request.accelerator == "cuda" else "UV_TORCH_BACKEND=rocm6.4"
+    return f"name builds for GPUs, for torch with {wanted}; or set accelerator to what the image is for"
+
+
+def _torch(choices: Sequence[Choice]) -> str:
+    return next(str(each) for each in sorted(_packages(choices), key=lambda each: each.name) if each.name in rules.TORCH)
+
+
+def _libraries(choices: Sequence[Choice]) -> tuple[Package, ...]:
+    return tuple(each for each in _packages(choices) if each.sign and each.sign.kind == "cuda" and each.sign.role == "library")
+
+
+def _named(packages: Sequence[Package]) -> str:
+    more = f" and {len(packages) - 1} more" if len(packages) > 1 else ""
+    return f"{packages[0]}{more}"
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB"
