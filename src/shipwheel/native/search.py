@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from posixpath import basename, dirname, normpath
 
 from shipwheel.native.elf import Elf
+from shipwheel.native.optional import is_optional, is_plugin
 
 PROJECT = "the project"
 """The owner of native files that lie in the project's folder."""
@@ -70,7 +71,7 @@ class Environment:
         self._at = {file.place: file for file in self.files}
         self._called: dict[str, list[File]] = defaultdict(list)
         for file in self.files:
-            for name in {file.elf.soname, basename(file.elf.path)} - {""}:
+            for name in {file.elf.soname, basename(file.elf.path)} - {""} if not is_plugin(file.elf.path) else ():
                 self._called[name].append(file)
         self._inherited = self._inherit()
 
@@ -83,8 +84,30 @@ class Environment:
         return (reached,) if reached else tuple(each for each in self.called(name) if each.owner == file.owner)
 
     def called(self, name: str) -> Sequence[File]:
-        """All files of this name or DT_SONAME."""
+        """All files of this name or DT_SONAME; no plugins, which are there only for whoever asks."""
         return self._called.get(basename(name), ())
+
+    def necessary(self) -> frozenset[str]:
+        """Places of the files that matter: all but those that `is_optional`, and what only plugins load.
+
+        What only tests load counts, too: packages open such libraries by ctypes, which no file tells.
+        """
+        loaded_by_plugins = self._loaded_for(file for file in self.files if is_plugin(file.elf.path))
+        roots = [file for file in self.files if not is_optional(file.elf.path) and file.place not in loaded_by_plugins]
+        return frozenset(self._loaded_for(roots) | {file.place for file in roots})
+
+    def _loaded_for(self, files: Iterable[File]) -> set[str]:
+        """Places of all that the loader brings in for these files."""
+        loaded: set[str] = set()
+        waiting = list(files)
+        while waiting:
+            file = waiting.pop()
+            for name in file.elf.needed:
+                for each in self.found(file, name) or self.called(name):
+                    if each.place not in loaded:
+                        loaded.add(each.place)
+                        waiting.append(each)
+        return loaded
 
     def _reached(self, file: File, name: str, inherited: Iterable[str]) -> File | None:
         if "/" in name:

@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from shipwheel.errors import ResolveError
 from shipwheel.native.elf import Elf
-from shipwheel.native.optional import necessary
 from shipwheel.native.search import Environment
 from shipwheel.resolve.base import SUITES
 from shipwheel.resolve.inside import GLIBC
@@ -96,7 +95,7 @@ def too_new(
 
 
 def _wanted(environment: Environment, has: Mapping[str, str]) -> Iterator[TooNew]:
-    matter = necessary(environment)
+    matter = environment.necessary()
     for file in environment.files:
         if file.place not in matter:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shipwheel.native.elf import Elf
-from shipwheel.native.optional import is_optional, necessary
+from shipwheel.native.optional import is_optional
 from shipwheel.native.search import Environment
 
 SITE = "lib/python3.11/site-packages"
@@ -21,6 +21,8 @@ SITE = "lib/python3.11/site-packages"
         "numpy/_core/_multiarray_tests.cpython-311-x86_64-linux-gnu.so",
         "scipy/special/_test_internal.cpython-311-x86_64-linux-gnu.so",
         "cv2/qt/plugins/platforms/libqxcb.so",
+        "PySide6/Qt/qml/QtQuick/Pdf/libpdfquickplugin.so",
+        "open3d/swrast_dri.so",
         "rasterio/gdalplugins/gdal_HDF4.so",
         "numba/np/ufunc/tbbpool.cpython-311-x86_64-linux-gnu.so",
         "bitsandbytes/libbitsandbytes_cuda118.so",
@@ -54,15 +56,19 @@ def test_necessary(path: str) -> None:
     assert not is_optional(f"{SITE}/{path}")
 
 
-def elf(path: str, *needed: str) -> Elf:
-    return Elf(path=path, machine="x86_64", needed=needed)
+def elf(path: str, *needed: str, runpath: tuple[str, ...] = ()) -> Elf:
+    return Elf(path=path, machine="x86_64", needed=needed, runpath=runpath)
 
 
 def test_what_only_a_plugin_loads_does_not_matter_but_what_only_a_test_loads_does() -> None:
     files = [elf("a/plugins/p.so", "libp.so.1"), elf("a/libp.so.1"), elf("a/tests/t.so", "libt.so.1"), elf("a/libt.so.1")]
-    assert necessary(Environment({"a": files})) == {"opt/venv/a/libt.so.1"}
+    assert Environment({"a": files}).necessary() == {"opt/venv/a/libt.so.1"}
 
 
 def test_a_plugin_that_a_module_links_matters() -> None:
-    files = [elf("a/_a.so", "libp.so.1"), elf("a/plugins/libp.so.1", "libq.so.1"), elf("a/libq.so.1")]
-    assert len(necessary(Environment({"a": files}))) == 3
+    files = [
+        elf("a/_a.so", "libp.so.1", runpath=("$ORIGIN/plugins",)),
+        elf("a/plugins/libp.so.1", "libq.so.1"),
+        elf("a/libq.so.1"),
+    ]
+    assert len(Environment({"a": files}).necessary()) == 3
