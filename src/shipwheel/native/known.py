@@ -8,7 +8,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -29,10 +28,6 @@ class Needs:
     programs: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     why: str = ""
-
-    def is_optional(self, path: str) -> bool:
-        """Whether the package does without the file at `path`, relative to the environment."""
-        return any(fnmatch(path, f"*/site-packages/{pattern}") for pattern in self.optional)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
