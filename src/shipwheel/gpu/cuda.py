@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from shipwheel.gpu.architectures import common
 from shipwheel.gpu.code import Library
 from shipwheel.gpu.compatibility import minimum_driver, own_driver
 from shipwheel.gpu.tables import parse_version
@@ -50,27 +51,23 @@ def needs_of(wheels: Iterable[tuple[str, str]], libraries: Sequence[Library], so
 
     `sonames` are those of libraries that the wheels bring, not those that they ask for: what asks may be one variant of
     several. Code for GPUs (`libraries`) alone needs none: XGBoost and bitsandbytes hold it and run on CPUs. Of several CUDAs
-    the newest counts. The driver is the oldest of the CUDA's major version, but where common architectures are PTX only, the
-    first that compiles PTX of that CUDA.
+    the newest counts. The driver is the oldest of the CUDA's major version; but where all code is PTX, the first that
+    compiles PTX of that CUDA. One library of many that is PTX only does not keep the others from running: `gpu check` names it.
     """
     chosen, brought = tuple(wheels), tuple(sonames)
     cuda = _newest([*_cuda_of_wheels(chosen), *_cuda_of_libraries(brought)])
     if cuda:
-        architectures = _common(libraries)
-        driver = own_driver(cuda) if _ptx_only(architectures) else ""
-        return Accelerator(kind="cuda", version=cuda, driver=driver or minimum_driver(cuda), architectures=architectures)
+        driver = own_driver(cuda) if _ptx_only(libraries) else ""
+        return Accelerator(
+            kind="cuda", version=cuda, driver=driver or minimum_driver(cuda), architectures=" ".join(common(libraries))
+        )
     rocm = _newest([*_rocm_of_wheels(chosen), *(match[1] for each in brought if (match := _HIP.fullmatch(each)))])
     return Accelerator(kind="rocm", version=rocm) if rocm else None
 
 
-def _common(libraries: Sequence[Library]) -> str:
-    from shipwheel.gpu.architectures import common
-
-    return common(libraries)
-
-
-def _ptx_only(architectures: str) -> bool:
-    return bool(architectures) and "sm_" not in architectures
+def _ptx_only(libraries: Sequence[Library]) -> bool:
+    kinds = {code.kind for each in libraries for code in each.codes} - {"lto"}
+    return kinds == {"ptx"}
 
 
 def _newest(versions: Iterable[str]) -> str:

@@ -27,7 +27,8 @@ _PRODUCTS = {
     75: "T4, T4G, RTX 2060, RTX 2070, RTX 2080, GTX 1650, GTX 1660, TITAN RTX, Quadro RTX 4000, Quadro RTX 5000,"
     " Quadro RTX 6000, Quadro RTX 8000, T400, T600, T1000",
     80: "A100, A100X, A30, A30X, A800",
-    86: "A2, A10, A10G, A10M, A16, A40, RTX A2000, RTX A3000, RTX A4000, RTX A4500, RTX A5000, RTX A5500, RTX A6000, RTX 3050,"
+    86: "A2, A10, A10G, A10M, A16, A40, RTX A400, RTX A1000,"
+    " RTX A2000, RTX A3000, RTX A4000, RTX A4500, RTX A5000, RTX A5500, RTX A6000, RTX 3050,"
     " RTX 3060, RTX 3070, RTX 3080, RTX 3090",
     87: "Jetson Orin",
     89: "L2, L4, L20, L40, L40S, L40G, RTX 2000 Ada, RTX 4000 Ada, RTX 4000 SFF Ada, RTX 4500 Ada, RTX 5000 Ada, RTX 5880 Ada,"
@@ -45,7 +46,7 @@ _PRODUCTS = {
 _ARCHITECTURE = re.compile(r"(?:(?:sm|compute)[ _-]?)?(\d{2,3}|\d{1,2}\.\d)[af]?")
 
 _NOISE = re.compile(
-    r"nvidia|geforce|tesla|jetson|agx|gpu|laptop|mobile|notebook|generation|edition|server|workstation|blackwell|super|ti|d"
+    r"nvidia|geforce|tesla|jetson|agx|gpu|laptop|mobile|notebook|generation|edition|server|workstation|pascal|blackwell|super|ti|d"
     r"|pcie|sxm\d?|nvl|hbm\d?e?|dgxs|fhhl|max|q|\d+gb|mig.*|\d+g"
 )
 """Words that a product's name may have and its architecture does not depend on."""
