@@ -49,7 +49,17 @@ def _cli() -> str:
         command = cli.get_command(group, verb)
         assert command
         sections.append(f"## shipwheel {verb}\n\n{_help(command, f'shipwheel {verb}')}")
+        if isinstance(command, click.Group):
+            sections += _below(command, f"shipwheel {verb}")
     return "\n".join(sections)
+
+
+def _below(group: click.Group, name: str) -> Iterator[str]:
+    context = click.Context(group, info_name=name)
+    for word in group.list_commands(context):
+        command = group.get_command(context, word)
+        assert command
+        yield f"### {name} {word}\n\n{_help(command, f'{name} {word}')}"
 
 
 def _help(command: click.Command, name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,8 @@ import click
 
 from shipwheel import __version__
 from shipwheel.cli.context import Context
-from shipwheel.errors import ShipwheelError, UsageError
+from shipwheel.cli.lazy import LazyGroup
+from shipwheel.errors import ShipwheelError
 
 VERBS = {
     "init": "Write [tool.shipwheel] from what the folder shows.",
@@ -27,6 +27,7 @@ VERBS = {
     "rm": "Remove a container.",
     "images": "List images in the local store.",
     "inspect": "Show an image: layers, config, digest.",
+    "gpu": "Show which GPUs an image has code for.",
     "sbom": "List what an image is made of.",
     "rmi": "Remove an image's name from the local store.",
     "save": "Write an image of the store to a file.",
@@ -47,44 +48,10 @@ STOPPED = 130
 """The status after Ctrl-C: 128 and the number of SIGINT, as shells have it."""
 
 
-class LazyGroup(click.Group):
-    """Imports `shipwheel.cli.VERB` when that verb is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which one uses them."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's `command`, or None for a word that is no verb."""
-        if cmd_name not in VERBS:
-            return None
-        module = importlib.import_module(f"shipwheel.cli.{cmd_name}")
-        command: click.Command = module.command
-        return command
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb and its words.
-
-        Raises:
-            UsageError: there is no such verb; the hint has one that is written nearly so.
-        """
-        word = args[0]
-        if word not in VERBS and not word.startswith("-"):
-            from difflib import get_close_matches
-
-            near = get_close_matches(word, VERBS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else "'shipwheel --help' lists them"
-            raise UsageError(f"there is no command '{word}'", hint=hint)
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The table of verbs, from `VERBS`."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
 @click.group(
     cls=LazyGroup,
+    lines=VERBS,
+    modules="shipwheel.cli.",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="In a project's folder: 'shipwheel run' locks, builds and runs it. 'shipwheel COMMAND --help' says more.",
 )

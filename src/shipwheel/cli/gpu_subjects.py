@@ -1,0 +1,109 @@
+"""`find_libraries`: the libraries with code for GPUs in what `shipwheel gpu` is asked about."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from shipwheel.cli.context import Context, local_name
+from shipwheel.cli.workshop import open_workshop, this_machine
+from shipwheel.errors import StoreError, UsageError
+from shipwheel.examine.facts import FactsFolder, holds_native_files
+from shipwheel.gpu.code import Library
+from shipwheel.gpu.fatbin import read_library
+from shipwheel.gpu.image import libraries_of
+from shipwheel.hashes import Hashes
+from shipwheel.lock import Lock, PlatformLock
+from shipwheel.native.elf import MAGIC
+from shipwheel.native.members import elves_of_folder
+from shipwheel.native.search import PROJECT
+from shipwheel.oci.blob import Platform
+from shipwheel.oci.image import images_of
+from shipwheel.plan import Plan
+from shipwheel.project import Project, load_project
+from shipwheel.resolve.fingerprint import current_lock
+
+T = TypeVar("T")
+
+_FORMS = "give a project's folder, a wheel, a library, or an image of 'shipwheel images'"
+_ANY_PYTHON = "3"
+"""A wheel by itself is installed nowhere; its paths get this version."""
+
+
+def find_libraries(context: Context, target: str) -> list[Library]:
+    """The libraries of a project's lock, an image of the local store, a wheel or a library, for this machine where it can be.
+
+    Of a lock, wheels that are not here are fetched, unless they are pure; of an image, layers that only a registry has.
+
+    Raises:
+        UsageError: nothing of the kind.
+        LockError: the project has no lock, or not one that fits it.
+        NetworkError, IntegrityError: what is needed cannot be fetched, or is not what was promised.
+    """
+    path = Path(target)
+    if path.is_dir():
+        return _of_project(context, load_project(path))
+    if path.is_file():
+        return _of_file(context, path)
+    return _of_image(context, target)
+
+
+def _of_project(context: Context, project: Project) -> list[Library]:
+    """As `lock` reads them, and remembers."""
+    lock = current_lock(project)
+    locked = _for_this_machine({each.platform: each for each in lock.platforms})
+    folder = FactsFolder(context.home / "downloads" / "facts")
+    files = _wheels(context, project, lock, locked)
+    libraries = [each for name, sha256, path in files for each in folder.of(sha256, path, name, lock.python).libraries]
+    own = (read_library(data, path, PROJECT) for path, data in elves_of_folder(project.files))
+    return [*libraries, *(each for each in own if each.codes)]
+
+
+def _wheels(context: Context, project: Project, lock: Lock, locked: PlatformLock) -> list[tuple[str, str, Path]]:
+    """Name, sha256 and file of what can hold native code; what is built from source is built now, or was before."""
+    from shipwheel.supply import Supplier
+
+    native = tuple(each for each in locked.wheels if holds_native_files(each.filename))
+    with open_workshop(context, project) as shop:
+        supplier = Supplier(
+            lock=replace(lock, platforms=(replace(locked, wheels=native),)),
+            platform=locked.platform,
+            reach=shop.reach(),
+            home=context.home,
+            progress=shop.progress,
+        )
+        files = supplier.wheels()
+        built = supplier.built(Plan(project=project, platform=locked.platform))
+    sha256 = Hashes(context.home / "hashes").sha256
+    return [
+        *((each.name, each.sha256, files[each.filename]) for each in native),
+        *((each.name, sha256(path), path) for each, path in built),
+    ]
+
+
+def _of_file(context: Context, path: Path) -> list[Library]:
+    if path.suffix == ".whl":
+        owner, sha256 = path.name.split("-")[0].replace("_", "-").lower(), Hashes(context.home / "hashes").sha256(path)
+        return list(FactsFolder(context.home / "downloads" / "facts").of(sha256, path, owner, _ANY_PYTHON).libraries)
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise UsageError(f"'{path}' is no wheel and no library", hint=_FORMS)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return [read_library(data, path.name, "")]
+
+
+def _of_image(context: Context, name: str) -> list[Library]:
+    try:
+        found = context.store.resolve(local_name(name))
+    except StoreError as error:
+        raise UsageError(error.message, hint=_FORMS) from None
+    image = _for_this_machine({each.platform: each for each in images_of(found)})
+    context.store.bring((layer.blob for layer in image.layers), context.progress())
+    return libraries_of(image)
+
+
+def _for_this_machine(each: Mapping[Platform, T]) -> T:
+    return each.get(this_machine(), next(iter(each.values())))
