@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,8 +27,7 @@ class Missing:
     `needed_by` are the paths of the files that ask for it, `owner` is the package (or `the project`) of the first of them.
     `optional`: only files ask for it that the package works without, such as tests and plugins: no reason to add anything.
     `elsewhere` are packages that bring the library where the loader does not look for it: it is found only if one of them is
-    imported first. `alternative`: the package has several files that differ by a number (one for each FFmpeg) and want
-    different libraries; one of them has to load, and not all ask for this library.
+    imported first, so the system's is wanted if it has one, and none is no fault.
     """
 
     name: str
@@ -37,12 +35,6 @@ class Missing:
     needed_by: tuple[str, ...]
     optional: bool = False
     elsewhere: tuple[str, ...] = ()
-    alternative: bool = False
-
-    @property
-    def excused(self) -> bool:
-        """The system's library is wanted where it has one, and none is no fault."""
-        return self.alternative or bool(self.elsewhere)
 
     @property
     def reason(self) -> str:
@@ -60,7 +52,7 @@ def missing(owners: Mapping[str, Sequence[Elf]], present: Iterable[str] = (), *,
     """
     environment = Environment(owners, machine)
     unmet = {file: names for file in environment.files if (names := _unmet(file, environment, frozenset(present)))}
-    matter, families = environment.necessary(), _families(environment)
+    matter = environment.necessary()
     found = []
     for name in sorted(set[str]().union(*unmet.values())):
         asking = [file for file in environment.files if name in unmet.get(file, ())]
@@ -72,7 +64,6 @@ def missing(owners: Mapping[str, Sequence[Elf]], present: Iterable[str] = (), *,
                 needed_by=tuple(file.elf.path for file in important or asking),
                 optional=not important,
                 elsewhere=tuple(sorted({file.owner for file in environment.called(name)})),
-                alternative=all(_another_will_do(name, families[_family(file)], unmet) for file in important or asking),
             )
         )
     return tuple(found)
@@ -85,20 +76,3 @@ def _unmet(file: File, environment: Environment, present: frozenset[str]) -> fro
         if not (name in present or _OWN.fullmatch(name) or _OF_THE_DRIVER.fullmatch(name) or environment.found(file, name))
         and not (name.endswith(".so") and environment.called(name))
     )
-
-
-def _another_will_do(name: str, family: Sequence[File], unmet: Mapping[File, frozenset[str]]) -> bool:
-    """Whether each of these files misses something, and not all of them `name`."""
-    return all(file in unmet for file in family) and any(name not in unmet[file] for file in family)
-
-
-def _families(environment: Environment) -> Mapping[tuple[str, str], Sequence[File]]:
-    """Files that differ by numbers in their paths only, each alone for most."""
-    families = defaultdict(list)
-    for file in environment.files:
-        families[_family(file)].append(file)
-    return families
-
-
-def _family(file: File) -> tuple[str, str]:
-    return file.owner, re.sub(r"\d+", "#", file.elf.path)

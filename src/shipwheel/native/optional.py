@@ -1,4 +1,4 @@
-"""Which native files a package works without: tests, plugins, and files of which it loads one if it can."""
+"""Which native files a package works without: tests, plugins, what is made for another Python."""
 
 from __future__ import annotations
 
@@ -12,20 +12,14 @@ _OTHER_PYTHON = re.compile(r"python3\.(\d+)/.*\.(?:pypy|graalpy|cpython-3(?!\1\D
 _ON_REQUEST = re.compile(
     "|".join(
         (
-            r"/numba/np/ufunc/(tbb|omp)pool\.",  # threading layers, tried in turn; the last needs nothing
-            r"/torio/lib/|/torchaudio/lib/[^/]*ffmpeg",  # one for each FFmpeg, tried in turn, for the backend of that name
-            r"/bitsandbytes/libbitsandbytes_(cuda|rocm|xpu)",  # one for each CUDA, of which it opens that of torch
-            r"/onnxruntime/capi/libonnxruntime_providers_(tensorrt|nv_tensorrt_rtx|openvino|migraphx|vitisai)",
-            r"/nvidia/nvshmem/lib/nvshmem_(bootstrap|transport)_",  # by the environment's variables, on clusters
-            r"/nvidia/(cufile|cu\d+)/lib/libcufile_rdma",  # GPUDirect storage over RDMA
             r"/cupy_backends/cuda/libs/(cudnn|cusparselt|cutensor|cutensormg|nccl)\.",
             r"/libtbbbind",  # TBB asks hwloc for the machine's nodes if it can
-            r"/open3d/lib(EGL|GL)\.so|/open3d/(cpu|cuda)/open3d_(tf|torch)_ops\.",  # rendering on a CPU; open3d.ml
-            r"/torchcodec/libtorchcodec_heic\.",  # for images of that kind
+            r"/onnxruntime/capi/libonnxruntime_providers_(tensorrt|nv_tensorrt_rtx|openvino|migraphx|vitisai)",
+            r"/open3d/lib(EGL|GL)\.so",  # put before the system's by who renders without a GPU
         )
     )
 )
-"""Files that a well-known package opens only when it is asked to, or after which it tries another."""
+"""Files that widespread packages open only when they are asked to; for single versions of others, see native.toml."""
 
 
 def is_optional(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tests, plugins and alternatives are told by where they lie and what they are called."""
+"""Tests, plugins and files for other Pythons are told by where they lie and what they are called."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ SITE = "lib/python3.11/site-packages"
         "PySide6/Qt/qml/QtQuick/Pdf/libpdfquickplugin.so",
         "open3d/swrast_dri.so",
         "rasterio/gdalplugins/gdal_HDF4.so",
-        "numba/np/ufunc/tbbpool.cpython-311-x86_64-linux-gnu.so",
-        "bitsandbytes/libbitsandbytes_cuda118.so",
-        "nvidia/nvshmem/lib/nvshmem_bootstrap_mpi.so.3",
-        "nvidia/cufile/lib/libcufile_rdma.so.1",
+        "onnxruntime/capi/libonnxruntime_providers_tensorrt.so",
+        "cupy_backends/cuda/libs/nccl.cpython-311-x86_64-linux-gnu.so",
         "demo/_x.cpython-39-x86_64-linux-gnu.so",
         "demo/_x.cpython-3110-x86_64-linux-gnu.so",
         "demo/_x.pypy39-pp73-x86_64-linux-gnu.so",
@@ -42,9 +40,8 @@ def test_optional(path: str) -> None:
     [
         "cv2/cv2.abi3.so",
         "lightgbm/lib/lib_lightgbm.so",
-        "numba/np/ufunc/workqueue.cpython-311-x86_64-linux-gnu.so",
-        "bitsandbytes/libbitsandbytes_cpu.so",
         "torch/lib/libtorch_cpu.so",
+        "cupy_backends/cuda/libs/cublas.cpython-311-x86_64-linux-gnu.so",
         "onnxruntime/capi/libonnxruntime_providers_cuda.so",
         "contest/_latest.so",
         "demo/_x.cpython-311-x86_64-linux-gnu.so",
