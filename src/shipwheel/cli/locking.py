@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from shipwheel.cli.context import Context
 from shipwheel.cli.decisions import say_decisions
 from shipwheel.cli.workshop import open_workshop
 from shipwheel.errors import UsageError
-from shipwheel.examine import Examiner
 from shipwheel.lock import FILE_NAME, Lock, PlatformLock, is_dependency, write_lock
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project, Served
@@ -27,9 +25,7 @@ def make_lock(
     """Choose versions, write the project's shipwheel.lock and say what was decided."""
     say_decisions(context, project)
     with open_workshop(context, project) as shop:
-        reach = shop.reach()
-        examiner = Examiner(reach=reach, home=shop.home, progress=shop.progress, say=context.say)
-        lock = lock_project(project, platforms, replace(reach, examine=examiner), previous=previous, upgrade=upgrade)
+        lock = lock_project(project, platforms, shop.reach(), previous=previous, upgrade=upgrade)
     _check_names(lock, upgrade)
     write_lock(project.root / FILE_NAME, lock)
     for line in _said_of_bases(lock):

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ def open_workshop(context: Context, project: Project, jobs: int = 0) -> Iterator
 def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
     """Where versions and files of this project come from; connections end with `stack`."""
     from shipwheel.credentials import Credentials
+    from shipwheel.examine import Examiner
     from shipwheel.http import Client
     from shipwheel.resolve.debian import find_archives
     from shipwheel.resolve.indexes import project_indexes
@@ -51,7 +53,7 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
     cache = context.home / "downloads"
     indexes = project_indexes(project.root, project.requirements, context.env, cache / "hints")
     credentials = Credentials(given=indexes.credentials, netrc=_netrc(context), keyring=shutil.which("keyring") or "")
-    return Reach(
+    reach = Reach(
         client=stack.enter_context(Client(credentials=credentials)),
         archives=find_archives(context.env, project.settings.debian_mirror or "", APT),
         indexes=indexes,
@@ -61,6 +63,7 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
         repository=context.repository,
         say=functools.cache(context.say),  # two platforms mostly say the same
     )
+    return replace(reach, examine=Examiner(reach=reach, home=context.home, progress=context.progress(), say=context.say))
 
 
 def wanted_platforms(asked: Iterable[str], project: Project) -> tuple[Platform, ...]:
