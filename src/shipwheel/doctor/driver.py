@@ -111,7 +111,8 @@ def check_driver(found: Nvidia) -> Iterator[Finding]:
     elif driver and driver.code == MISMATCH:
         yield _mismatch(found)
     elif driver and driver.problem:
-        yield error("driver", f"NVIDIA's driver is installed, but does not work: {driver.problem}", _without_module(found))
+        say = error if found.cards or found.module else warning  # its libraries may be there for containers of other machines
+        yield say("driver", f"NVIDIA's driver is installed, but does not work: {driver.problem}", _without_module(found))
     elif driver:
         yield from _working(driver)
     elif found.module:

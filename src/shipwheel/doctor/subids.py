@@ -45,7 +45,7 @@ def check_subids(found: SubIds, user: str) -> Iterator[Finding]:
     if few:
         yield warning(
             "subids",
-            f"{' and '.join(few)} give you fewer than {ENOUGH} ids: images whose user is not root do not start rootless",
+            f"you have fewer than {ENOUGH} ids in {' and '.join(few)}: images whose user is not root do not start rootless",
             f"sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}, then 'podman system migrate'",
         )
     if found.absent:
