@@ -15,15 +15,15 @@ from shipwheel.resolve.inside import GLIBC
 
 NEWEST = MappingProxyType(
     {
-        8: {"GLIBCXX": "3.4.25", "CXXABI": "1.3.11", "GCC": "7.0.0"},
-        10: {"GLIBCXX": "3.4.28", "CXXABI": "1.3.12", "GCC": "7.0.0"},
+        8: {"GLIBCXX": "3.4.25", "CXXABI": "1.3.11"},
+        10: {"GLIBCXX": "3.4.28", "CXXABI": "1.3.12"},
         12: {"GLIBCXX": "3.4.30", "CXXABI": "1.3.13", "GCC": "12.0.0"},
         14: {"GLIBCXX": "3.4.33", "CXXABI": "1.3.15", "GCC": "14.0.0"},
     }
 )
 """The newest symbol versions of libstdc++ and libgcc_s, by GCC's major version.
 
-Source: libstdc++ manual, "ABI Policy and Guidelines"; 14 as the library itself says.
+Source: libstdc++ manual, "ABI Policy and Guidelines"; 12 and 14 are what Debian's libraries themselves say.
 """
 
 GCC = MappingProxyType(
@@ -57,13 +57,16 @@ class TooNew:
 
 
 def newer_versions(
-    owners: Mapping[str, Sequence[Elf]], glibc: int, distribution: str = "", *, machine: str = ""
+    owners: Mapping[str, Sequence[Elf]], glibc: int, distribution: str, *, machine: str = ""
 ) -> tuple[TooNew, ...]:
     """The newest version of each library that each package needs and the base lacks; sorted by package.
 
-    `glibc` is the N of the base's 2.N; `distribution` (bookworm, ubuntu-22.04; another: not compared) tells its libstdc++.
-    Libraries that packages bring themselves do not count, nor do files that a package works without.
+    `glibc` is the N of the base's 2.N, `distribution` (bookworm, ubuntu-22.04) tells its libstdc++: of one that is not in GCC
+    only glibc is compared, and nothing where it is empty, since glibc is assumed then (`resolve.inside`). Libraries that
+    packages bring themselves do not count, nor do files that a package works without.
     """
+    if not distribution:
+        return ()
     has = {"GLIBC": f"2.{glibc}", **NEWEST.get(GCC.get(distribution, 0), {})}
     worst: dict[tuple[str, str], TooNew] = {}
     for each in _wanted(Environment(owners, machine), has):
@@ -76,7 +79,7 @@ def newer_versions(
 def too_new(
     owners: Mapping[str, Sequence[Elf]],
     glibc: int,
-    distribution: str = "",
+    distribution: str,
     *,
     machine: str = "",
     releases: Mapping[str, str] | None = None,

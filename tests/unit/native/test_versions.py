@@ -65,8 +65,12 @@ def test_each_library_is_compared_with_the_base_where_that_is_known(version: str
     assert [each.has for each in found] == ([has] if has else [])
 
 
+def test_with_a_base_that_nothing_is_known_of_nothing_is_compared() -> None:
+    assert newer_versions({"a": [elf("a/_a.so", ("libc.so.6", "GLIBC_2.39"))]}, 28, "") == ()
+
+
 def test_relative_relocations_need_the_glibc_that_first_knew_them() -> None:
-    found = newer_versions({"a": [elf("a/_a.so", ("libc.so.6", "GLIBC_ABI_DT_RELR"))]}, 31)
+    found = newer_versions({"a": [elf("a/_a.so", ("libc.so.6", "GLIBC_ABI_DT_RELR"))]}, 31, "bullseye")
     assert [(each.wanted, each.has) for each in found] == [("GLIBC_2.36", "2.31")]
 
 
@@ -82,7 +86,7 @@ def test_files_that_the_package_works_without_do_not_count() -> None:
 def test_a_made_library_is_refused_as_the_loader_would_refuse_it() -> None:
     made = read_elf(library(versions={"libc.so.6": "GLIBC_2.99"}), f"{SITE}/a/_a.so")
     assert made is not None
-    assert [each.wanted for each in newer_versions({"a": [made]}, 41)] == ["GLIBC_2.99"]
+    assert [each.wanted for each in newer_versions({"a": [made]}, 41, "trixie")] == ["GLIBC_2.99"]
 
 
 def test_nothing_too_new_is_no_error() -> None:
