@@ -63,7 +63,7 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
         repository=context.repository,
         say=functools.cache(context.say),  # two platforms mostly say the same
     )
-    return replace(reach, examine=Examiner(reach=reach, home=context.home, progress=context.progress(), say=context.say))
+    return replace(reach, examine=Examiner(reach=reach, home=context.home, progress=context.progress()))
 
 
 def wanted_platforms(asked: Iterable[str], project: Project) -> tuple[Platform, ...]:

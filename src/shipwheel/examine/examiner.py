@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,12 +31,11 @@ _SOURCES = (".c", ".cc", ".cpp", ".cu", ".cxx", ".f90", ".pyx", ".rs")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examiner:
-    """Reads wheels, fetched below `home` where they are not there yet; `say` takes what a person should know."""
+    """Reads wheels, fetched below `home` where they are not there yet."""
 
     reach: Reach
     home: Path
     progress: Progress
-    say: Callable[[str], object]
 
     def __call__(self, chosen: Chosen) -> Needs:
         """What the wheels of one platform need.
@@ -53,7 +52,7 @@ class Examiner:
             raise error
         libraries = [library for each in facts.values() for library in each.libraries]
         sonames = {elf.soname for elves in owners.values() for elf in elves if elf.soname}
-        packages = system_packages(chosen, owners, self.say)
+        packages = system_packages(chosen, owners, self.reach.say)
         return Needs(packages=packages, accelerator=needs_of(versions.items(), libraries, sonames))
 
     def _facts(self, chosen: Chosen) -> Iterator[tuple[str, Facts]]:
@@ -80,7 +79,9 @@ class Examiner:
             try:
                 ((_, path),) = supplier.built(Plan(project=chosen.project, platform=chosen.locked.platform))
             except ResolveError as error:
-                self.say(f"  {each.name} cannot be built here, so what it needs of the system is not known: {error.message}")
+                self.reach.say(
+                    f"  {each.name} cannot be built here, so what it needs of the system is not known: {error.message}"
+                )
             else:
                 yield each.name, Hashes(self.home / "hashes").sha256(path), path
 

@@ -76,8 +76,9 @@ class Bench:
             cache=home / "downloads",
             host=AMD64,
             env={"PATH": os.environ["PATH"]},
+            say=self.said.append,
         )
-        return Examiner(reach=reach, home=home, progress=SILENT, say=self.said.append)(chosen)
+        return Examiner(reach=reach, home=home, progress=SILENT)(chosen)
 
 
 @pytest.fixture
