@@ -79,9 +79,8 @@ class Examiner:
             try:
                 ((_, path),) = supplier.built(Plan(project=chosen.project, platform=chosen.locked.platform))
             except ResolveError as error:
-                self.reach.say(
-                    f"  {each.name} cannot be built here, so what it needs of the system is not known: {error.message}"
-                )
+                why = error.message.partition("\n")[0]
+                self.reach.say(f"  {each.name} cannot be built here, so what it needs of the system is not known: {why}")
             else:
                 yield each.name, Hashes(self.home / "hashes").sha256(path), path
 
