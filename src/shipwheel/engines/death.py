@@ -94,7 +94,7 @@ _NO_DRIVER = _Cause(
     hint=f"nvidia-smi on the machine says more; {_NO_GPU}",
 )
 _OLD_DRIVER = _Cause(
-    pattern=re.compile(r"requirement error: unsatisfied condition: ([^,\s]+)"),
+    pattern=re.compile(r"requirement error: unsatisfied condition: ([a-z]+ ?[<>=]+ ?[\d.]+)"),
     sentence="the image needs {0}, and the machine's driver does not offer it",
     hint="update the driver, or build with packages for an older CUDA",
 )

@@ -74,16 +74,7 @@ def _specification(spec: RunSpec, devices: Sequence[str]) -> dict[str, Any]:
             {"container_port": port.container, "host_port": port.host, "host_ip": port.ip, "protocol": "tcp"}
             for port in spec.published
         ],
-        "mounts": [
-            {
-                "type": "bind",
-                "source": each.source,
-                "destination": each.target,
-                "options": ["rbind", "rprivate", "ro" if each.read_only else "rw"],
-            }
-            for each in spec.volumes
-            if each.is_path
-        ],
+        "mounts": _mounts(spec),
         "volumes": [
             {"Name": each.source, "Dest": each.target, "Options": ["ro" if each.read_only else "rw"]}
             for each in spec.volumes
@@ -98,3 +89,20 @@ def _specification(spec: RunSpec, devices: Sequence[str]) -> dict[str, Any]:
         "devices": [{"path": name} for name in devices],
     }
     return {key: value for key, value in chosen.items() if value}
+
+
+def _mounts(spec: RunSpec) -> list[dict[str, Any]]:
+    """Folders of the host, and below a read-only root a writable /tmp."""
+    found: list[dict[str, Any]] = [
+        {
+            "type": "bind",
+            "source": each.source,
+            "destination": each.target,
+            "options": ["rbind", "rprivate", "ro" if each.read_only else "rw"],
+        }
+        for each in spec.volumes
+        if each.is_path
+    ]
+    if spec.read_only:
+        found.append({"type": "tmpfs", "source": "tmpfs", "destination": "/tmp", "options": ["mode=1777"]})
+    return found

@@ -91,3 +91,56 @@ def test_unknown_words_are_left_to_the_engine() -> None:
 def test_the_error_carries_what_a_script_needs() -> None:
     error = died(State(name="app", image="app:1", running=False, exit_code=3), "a\nb\n")
     assert (error.fields["exit_code"], error.fields["log"], error.exit_status) == (3, "a\nb\n", 8)
+
+
+HOOK = (
+    "OCI runtime create failed: container_linux.go:380: starting container process caused: process_linux.go:545: container "
+    "init caused: Running hook #0:: error running hook: exit status 1, stdout: , stderr: nvidia-container-cli: "
+)
+"""As Docker frames what NVIDIA's hook says: github.com/NVIDIA/nvidia-docker, issues 1442 and 1629."""
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        # Docker 26.1 without the toolkit, with a CDI specification of other devices, Podman 4.3 and 5.4: seen in tests here.
+        ('could not select device driver "" with capabilities: [[gpu]]', "the engine knows no way to GPUs"),
+        (
+            "CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=7",
+            "the machine offers no GPU 'nvidia.com/gpu=7'",
+        ),
+        ("setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=7", "the machine offers no GPU 'nvidia.com/gpu=7'"),
+        # moby 28.4 and later, daemon/devices_nvidia_linux.go
+        ("failed to discover GPU vendor from CDI: no known GPU vendor found", "the engine knows no way to GPUs"),
+        (
+            HOOK
+            + "requirement error: unsatisfied condition: cuda>=11.0, please update your driver to a newer version, or use an "
+            "earlier cuda container: unknown.",
+            "the image needs cuda>=11.0, and the machine's driver does not offer it",
+        ),
+        (
+            HOOK + "initialization error: nvml error: driver not loaded: unknown.",
+            "the NVIDIA driver is not there, or not loaded",
+        ),
+        (HOOK + "device error: 3: unknown device: unknown.", "the machine offers no GPU '3'"),
+        # github.com/dynamia-ai/hami-docs and others, of a toolkit or driver that moved
+        (
+            'failed to inject devices: failed to stat CDI host device "/dev/nvidia-modeset": no such file or directory',
+            "'/dev/nvidia-modeset' is not on the machine, where it should be taken from",
+        ),
+        (
+            "error running createContainer hook #0: fork/exec /usr/bin/nvidia-ctk: no such file or directory",
+            "'/usr/bin/nvidia-ctk' is not on the machine, where it should be taken from",
+        ),
+        (
+            'error mounting "/usr/lib/libcuda.so.575" to rootfs at "/usr/lib/libcuda.so.575": stat /usr/lib/libcuda.so.575: '
+            "no such file or directory",
+            "'/usr/lib/libcuda.so.575' is not on the machine, where it should be taken from",
+        ),
+    ],
+)
+def test_what_engines_say_of_gpus(message: str, expected: str) -> None:
+    error = refused("app", message)
+    assert error is not None
+    assert error.message == f"container 'app' did not start: {expected}"
+    assert error.hint

@@ -204,7 +204,7 @@ def _specification(value: object) -> _Specification:
         return TypeAdapter(_Specification).validate_json(_json(value))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}") from None
 
 
 def edits_from_json(data: bytes) -> Edits:

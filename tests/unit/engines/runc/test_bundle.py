@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shipwheel.engines.gpus import Gpus
 from shipwheel.engines.runc.bundle import Setting, User, arguments, config_json
 from shipwheel.engines.runc.places import ContainerFolder, ImageRecord, Places, Status
 from shipwheel.engines.runc.proxy import listen
@@ -100,6 +101,7 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     spec = RunSpec(
         image="app:1", name="app", command=("x",), ports=(Port(container=1, host=2),), env={"A": "b"},
         volumes=(Volume(source="/s", target="/t"),), limits=Limits(memory=5), network="host", user="7", read_only=True,
+        gpus=Gpus(devices=("0",)),
     )  # fmt: skip
     assert folder.spec() is None
     folder.write_spec(spec)
