@@ -13,8 +13,9 @@ from docker.types import CancellableStream, DeviceRequest
 
 from shipwheel.engines.connect import docker_client, host_of, podman_client
 from shipwheel.engines.death import UNSERVED, refused
-from shipwheel.engines.devices import by_cdi, docker_requests, libpod_create, needs_libpod
+from shipwheel.engines.devices import by_cdi, docker_requests
 from shipwheel.engines.engine import STOP_WITHIN, Container, State
+from shipwheel.engines.libpod import libpod_create, needs_libpod
 from shipwheel.engines.load import EngineTarget
 from shipwheel.engines.saying import engine_says, said
 from shipwheel.engines.spec import GPUS_LABEL, IMAGE_LABEL, LABEL, PORTS_LABEL, SHM_SIZE, Port, RunSpec

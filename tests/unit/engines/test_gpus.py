@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from shipwheel.engines.devices import docker_requests, needs_libpod
+from shipwheel.engines.devices import docker_requests
 from shipwheel.engines.gpus import AMD, NVIDIA, Gpus
+from shipwheel.engines.libpod import needs_libpod
 from shipwheel.engines.needs import Needs
 from shipwheel.engines.spec import GPUS_LABEL, Limits, RunSpec
 from shipwheel.errors import UsageError
