@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename
 
+from shipwheel.layers.graphviz import plugin_lists
+from shipwheel.native.contents import ALTERNATIVES
 from shipwheel.oci.tree import Entry, Kind
 
 PASSWD = """\
@@ -44,10 +46,8 @@ LINKS = {
 
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
-ALTERNATIVES = re.compile(
-    r"usr/lib/[^/]+-linux-gnu/(openblas-\w+|blis-\w+|blas|lapack)/lib(?:blas|lapack|openblas|blis)\.so\.\d+"
-)
-"""Libraries that update-alternatives links into the folder above: numerical ones, each in a folder of its own."""
+_ALTERNATIVES = re.compile(rf"usr/lib/[^/]+-linux-gnu/{ALTERNATIVES}/lib(?:blas|lapack|openblas|blis)(?:64)?\.so\.\d+")
+"""Libraries that update-alternatives links into the folder above."""
 
 
 def base_extras(files: Mapping[str, Entry], python: str) -> Iterator[Entry]:
@@ -66,21 +66,22 @@ def base_extras(files: Mapping[str, Entry], python: str) -> Iterator[Entry]:
 
 
 def system_extras(files: Mapping[str, Entry]) -> Iterator[Entry]:
-    """What packages on top of the base need made: a shell's usual name, and the links of update-alternatives."""
+    """What packages on top of the base need made: a shell's usual name, links of update-alternatives, lists of plugins."""
     if "usr/bin/dash" in files and "usr/bin/sh" not in files:
         yield Entry.symlink("usr/bin/sh", "dash")
-    offered = sorted((path for path in files if ALTERNATIVES.fullmatch(path)), key=_preference)
+    offered = sorted((path for path in files if _ALTERNATIVES.fullmatch(path)), key=_preference)
     linked = set()
     for path in offered:
         folder, own, name = path.rsplit("/", 2)
         if f"{folder}/{name}" not in files and f"{folder}/{name}" not in linked:
             linked.add(f"{folder}/{name}")
             yield Entry.symlink(f"{folder}/{name}", f"{own}/{name}")
+    yield from plugin_lists(files)
 
 
 def _preference(path: str) -> tuple[bool, str]:
     """Tuned libraries before the reference ones, as their priorities in update-alternatives say."""
-    return ("/blas/" in path or "/lapack/" in path, path)
+    return (bool(re.search(r"/(blas|lapack)(64)?/", path)), path)
 
 
 def _nsswitch(files: Mapping[str, Entry]) -> bytes:

@@ -13,7 +13,10 @@ from shipwheel.oci.tree import Entry
 from shipwheel.resolve.base import SUITES, base_packages
 
 FORMAT = "1"
-"""Part of the keys of these layers: raise it when the same packages give other entries."""
+"""Part of the base's key: raise it when the same packages give other entries."""
+
+SYSTEM_FORMAT = "2"
+"""The same of packages on top of it, or on an image from a registry."""
 
 
 def split_debs(debs: Iterable[Deb], python: str) -> tuple[tuple[Deb, ...], tuple[Deb, ...]]:
@@ -38,7 +41,7 @@ def base_recipes(debs: Iterable[Deb], python: str, identity: str) -> Iterator[Re
     if system:
         yield Recipe(
             created_by=f"system packages: {', '.join(deb.name for deb in system)}",
-            inputs=("system", FORMAT, python, *_hashes(base), "", *_hashes(system)),
+            inputs=("system", SYSTEM_FORMAT, python, *_hashes(base), "", *_hashes(system)),
             files=_hashes((*base, *system)),
             shared=True,
             entries=lambda files, _: _system_entries(system, base, python, files),
@@ -50,7 +53,7 @@ def added_recipes(debs: Sequence[Deb]) -> Iterator[Recipe]:
     if debs:
         yield Recipe(
             created_by=f"system packages: {', '.join(deb.name for deb in debs)}",
-            inputs=("added", FORMAT, *_hashes(debs)),
+            inputs=("added", SYSTEM_FORMAT, *_hashes(debs)),
             files=_hashes(debs),
             entries=lambda files, _: _added_entries(debs, files),
         )
