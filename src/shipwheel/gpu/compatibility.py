@@ -226,6 +226,8 @@ def _names(codes: Iterable[Code]) -> str:
 
 def _other_build(cuda: str, architecture: int) -> str:
     known, have = tables().architectures.get(architecture), parse_version(cuda)
+    if known and known.tegra:
+        return f"take wheels for Jetson, with code for sm_{architecture}: NVIDIA promises a Jetson no other"
     if known and have and have < parse_version(known.first):
         return f"lock it with CUDA {known.first} or newer, the first that knows sm_{architecture}"
     if known and known.last and have and have[0] > known.last:

@@ -91,7 +91,12 @@ def _key(text: str) -> str:
 
 
 def _hint(key: str) -> str:
-    products = _products()
-    near = get_close_matches(key, products, n=3, cutoff=0.6)
-    known = " ".join(f"sm_{number}" for number in tables().architectures)
-    return f"perhaps {', '.join(products[each].name for each in near)}" if near else f"give a product, or one of {known}"
+    names = {each: device.name for each, device in _products().items()} | {
+        f"sm{each}": f"sm_{each}" for each in tables().architectures
+    }
+    near = get_close_matches(key, names, n=3, cutoff=0.5)
+    return (
+        f"perhaps {', '.join(names[each] for each in near)}"
+        if near
+        else "give a product of NVIDIA, or an architecture as sm_89"
+    )

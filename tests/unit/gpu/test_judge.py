@@ -1,0 +1,58 @@
+"""Whether a device runs the whole, and which libraries keep it from that."""
+
+from __future__ import annotations
+
+from shipwheel.gpu.code import Library
+from shipwheel.gpu.compatibility import Host, parse_codes
+from shipwheel.gpu.judge import judge
+from shipwheel.lock import Accelerator
+
+CUDA_126 = Accelerator(kind="cuda", version="12.6", driver="525.60.13")
+
+
+def library(name: str, codes: str) -> Library:
+    return Library(path=f"lib/{name}", owner=name, codes=parse_codes(codes))
+
+
+def test_a_device_that_runs_every_library_natively_runs_the_whole_so() -> None:
+    found = judge(CUDA_126, [library("a", "sm_80"), library("b", "sm_86 sm_89")], Host(architecture=89, driver="560.28.03"))
+    assert (found.whole.ok, found.whole.way, found.exceptions) == (True, "native", ())
+
+
+def test_one_library_without_code_is_named_and_the_whole_does_not_run() -> None:
+    torch, flash = library("torch", "sm_75 sm_80"), library("flash-attn", "sm_80 sm_90")
+    found = judge(CUDA_126, [torch, flash], Host(architecture=75))
+    assert not found.whole.ok
+    assert found.whole.reason == "1 of 2 libraries have no code that it runs"
+    assert [each.path for each, _ in found.exceptions] == ["lib/flash-attn"]
+
+
+def test_a_library_that_is_compiled_at_the_start_is_named() -> None:
+    found = judge(CUDA_126, [library("a", "sm_80 sm_90"), library("b", "compute_80")], Host(architecture=90))
+    assert (found.whole.ok, found.whole.way) == (True, "jit")
+    assert found.whole.reason == "the driver compiles 1 of 2 libraries at the first start"
+    assert [each.path for each, _ in found.exceptions] == ["lib/b"]
+
+
+def test_where_all_libraries_are_alike_none_is_an_exception() -> None:
+    found = judge(CUDA_126, [library("a", "sm_80"), library("b", "sm_80 sm_90")], Host(architecture=120))
+    assert found.whole.reason == "it holds sm_80 sm_90, none of which sm_120 runs"
+    assert found.exceptions == ()
+    assert all(verdict.way == "no" for _, verdict in found.libraries)
+
+
+def test_a_driver_that_is_too_old_is_the_reason_for_all() -> None:
+    found = judge(CUDA_126, [library("a", "sm_80")], Host(architecture=80, driver="470.82.01"))
+    assert "525.60.13" in found.whole.reason
+    assert found.exceptions == ()
+
+
+def test_the_driver_counts_without_any_code_too() -> None:
+    assert not judge(CUDA_126, [], Host(architecture=80, driver="470.82.01")).whole.ok
+    assert judge(None, [], Host(architecture=80, driver="470.82.01")).whole.ok
+
+
+def test_libraries_for_linking_are_passed_over() -> None:
+    found = judge(CUDA_126, [library("cufft", "lto_75"), library("a", "sm_80")], Host(architecture=80))
+    assert [each.path for each, _ in found.libraries] == ["lib/a"]
+    assert found.whole.way == "native"
