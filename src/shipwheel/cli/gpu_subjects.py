@@ -11,7 +11,7 @@ from typing import TypeVar
 from shipwheel.cli.context import Context, local_name
 from shipwheel.cli.workshop import open_workshop, this_machine
 from shipwheel.errors import StoreError, UsageError
-from shipwheel.examine.facts import FactsFolder, holds_native_files
+from shipwheel.examine.facts import FactsFolder, readable
 from shipwheel.gpu.code import Library
 from shipwheel.gpu.fatbin import read_library
 from shipwheel.gpu.image import libraries_of
@@ -66,7 +66,7 @@ def _wheels(context: Context, project: Project, lock: Lock, locked: PlatformLock
     """Name, sha256 and file of what can hold native code; what is built from source is built now, or was before."""
     from shipwheel.supply import Supplier
 
-    native = tuple(each for each in locked.wheels if holds_native_files(each.filename))
+    native = readable(locked)
     with open_workshop(context, project) as shop:
         supplier = Supplier(
             lock=replace(lock, platforms=(replace(locked, wheels=native),)),

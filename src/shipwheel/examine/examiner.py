@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shipwheel.errors import ResolveError
-from shipwheel.examine.facts import Facts, FactsFolder, holds_native_files
-from shipwheel.examine.system import system_packages
+from shipwheel.examine.facts import Facts, FactsFolder, readable
+from shipwheel.examine.system import counted, known_of, system_packages
 from shipwheel.gpu.cuda import needs_of
 from shipwheel.hashes import Hashes
 from shipwheel.lock import Lock, PlatformLock
@@ -45,14 +45,16 @@ class Examiner:
             NetworkError, IntegrityError: a wheel cannot be fetched, or is not what was promised.
         """
         facts = dict(self._facts(chosen))
-        owners = {owner: each.elves for owner, each in facts.items() if each.elves}
+        all_files = {owner: each.elves for owner, each in facts.items() if each.elves}
+        known = known_of(chosen, all_files)
+        owners = counted(all_files, known)
         versions = {each.name: each.version for each in chosen.locked.packages}
         machine = MACHINES[chosen.locked.platform.architecture]
         if error := too_new(owners, chosen.glibc, chosen.distribution, machine=machine, releases=versions):
             raise error
         libraries = [library for each in facts.values() for library in each.libraries]
         sonames = {elf.soname for elves in owners.values() for elf in elves if elf.soname}
-        packages = system_packages(chosen, owners, self.reach.say)
+        packages = system_packages(chosen, owners, known, self.reach.say)
         return Needs(packages=packages, accelerator=needs_of(versions.items(), libraries, sonames))
 
     def _facts(self, chosen: Chosen) -> Iterator[tuple[str, Facts]]:
@@ -65,10 +67,10 @@ class Examiner:
         yield PROJECT, Facts(elves=tuple(_project_files(chosen.project)))
 
     def _wheels(self, chosen: Chosen) -> Iterator[tuple[str, str, Path]]:
-        """Name, sha256 and file of every locked wheel that can hold native files."""
-        native = tuple(each for each in chosen.locked.wheels if holds_native_files(each.filename))
-        files = self._supplier(chosen, replace(chosen.locked, wheels=native)).wheels()
-        yield from ((each.name, each.sha256, files[each.filename]) for each in native)
+        """Name, sha256 and file of every locked wheel."""
+        wheels = readable(chosen.locked)
+        files = self._supplier(chosen, replace(chosen.locked, wheels=wheels)).wheels()
+        yield from ((each.name, each.sha256, files[each.filename]) for each in wheels)
 
     def _built(self, chosen: Chosen) -> Iterator[tuple[str, str, Path]]:
         """The same of what is built from source on this machine; what cannot be is left to the build, and said."""

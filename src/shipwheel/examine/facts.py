@@ -13,9 +13,12 @@ from typing import Any
 from shipwheel.gpu.code import Code, Library
 from shipwheel.gpu.fatbin import read_library
 from shipwheel.layers.wheels import wheel_tree
+from shipwheel.lock import PlatformLock, Wheel
 from shipwheel.native.elf import Elf, read_elf
 from shipwheel.native.members import elves_of_wheel
-from shipwheel.resolve.target import is_pure
+
+CARRIED = "shipwheel"
+"""The source of the runtime's wheel, which has no native files."""
 
 FORMAT = 1
 """Raised when reading the same wheel would give other facts."""
@@ -29,16 +32,16 @@ class Facts:
     libraries: tuple[Library, ...] = ()
 
 
-def read_facts(wheel: Path, owner: str, python: str) -> Facts:
+def read_facts(wheel: Path, owner: str, python: str, scratch: Path | None = None) -> Facts:
     """Read every native file of a wheel; `owner` is its package's name, `python` the minor version that it is installed for.
 
-    Paths are those in the environment: lib/python3.11/site-packages/cv2/cv2.abi3.so.
+    Paths are those in the environment: lib/python3.11/site-packages/cv2/cv2.abi3.so. Large files are inflated to `scratch`.
 
     Raises:
         WheelError: it is no proper wheel.
     """
     elves, libraries = list[Elf](), list[Library]()
-    for path, data in elves_of_wheel(wheel_tree(wheel, python, owner).entries):
+    for path, data in elves_of_wheel(wheel_tree(wheel, python, owner).entries, scratch=scratch):
         elf = read_elf(data, path)
         if elf is None:
             continue
@@ -63,18 +66,19 @@ class FactsFolder:
         note = self.folder / f"{sha256}-{python}.{FORMAT}.json"
         with suppress(OSError, ValueError, KeyError, TypeError):
             return _decoded(json.loads(note.read_text("utf-8")))
-        facts = read_facts(wheel, owner, python)
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
+        facts = read_facts(wheel, owner, python, self.folder if self.folder.is_dir() else None)
+        with suppress(OSError):
             fresh = note.with_suffix(f".{os.getpid()}")
             fresh.write_text(json.dumps(asdict(facts)), "utf-8")
             fresh.replace(note)
         return facts
 
 
-def holds_native_files(filename: str) -> bool:
-    """Whether a wheel of this name can hold any: one for all platforms has none (PEP 425)."""
-    return not is_pure(filename)
+def readable(locked: PlatformLock) -> tuple[Wheel, ...]:
+    """The wheels to look into: all but the runtime's own; some that call themselves pure (bitsandbytes 0.42) are not."""
+    return tuple(each for each in locked.wheels if each.source != CARRIED)
 
 
 def _decoded(value: Mapping[str, Any]) -> Facts:

@@ -24,13 +24,23 @@ STANDARD = frozenset(
 Owners = Mapping[str, Sequence[Elf]]
 
 
-def system_packages(chosen: Chosen, owners: Owners, say: Callable[[str], object]) -> Mapping[str, str]:
+def known_of(chosen: Chosen, owners: Owners) -> Mapping[str, Needs]:
+    """What each package opens or calls without saying so in its files, and which of its files it does without."""
+    return {each.name: _known(chosen, each.name, each.version, owners) for each in chosen.locked.packages}
+
+
+def counted(owners: Owners, known: Mapping[str, Needs]) -> Owners:
+    """Without files that a package does without where their libraries are not there."""
+    return {owner: _counted(elves, known[owner].optional if owner in known else ()) for owner, elves in owners.items()}
+
+
+def system_packages(
+    chosen: Chosen, owners: Owners, known: Mapping[str, Needs], say: Callable[[str], object]
+) -> Mapping[str, str]:
     """Debian packages to add to those that are locked, each with its reason; `say` takes what no package can bring.
 
-    `owners` are the native files of every package.
+    `owners` are the native files of every package that count.
     """
-    known = {each.name: _known(chosen, each.name, each.version, owners) for each in chosen.locked.packages}
-    owners = {owner: _counted(elves, known.get(owner, Needs())) for owner, elves in owners.items()}
     machine = MACHINES[chosen.locked.platform.architecture]
 
     def lacking(present: frozenset[str]) -> list[Missing]:
@@ -52,7 +62,6 @@ def system_packages(chosen: Chosen, owners: Owners, say: Callable[[str], object]
 
 
 def _known(chosen: Chosen, name: str, version: str, owners: Owners) -> Needs:
-    """What a package opens or calls without saying so in its files."""
     names = frozenset(_names(owners.get(name, ())))
     beside = {each.name for each in chosen.locked.packages}
     return known_needs(name, version, names, direct=chosen.project.requirements.asks_for(name), beside=beside)
@@ -63,11 +72,11 @@ def _names(elves: Sequence[Elf]) -> Iterator[str]:
         yield from (elf.soname, basename(elf.path))
 
 
-def _counted(elves: Sequence[Elf], needs: Needs) -> tuple[Elf, ...]:
-    """Without files that the package does without where their libraries are not there."""
-    return tuple(
-        elf for elf in elves if not any(fnmatch(elf.path.rpartition("/site-packages/")[2], each) for each in needs.optional)
-    )
+def _counted(elves: Sequence[Elf], optional: Sequence[str]) -> tuple[Elf, ...]:
+    def shown(elf: Elf) -> str:
+        return elf.path.rpartition("/site-packages/")[2]
+
+    return tuple(elf for elf in elves if not any(fnmatch(shown(elf), pattern) for pattern in optional))
 
 
 def _reason(needs: Needs) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shipwheel.errors import WheelError
-from shipwheel.examine.facts import Facts, FactsFolder, holds_native_files, read_facts
+from shipwheel.examine.facts import Facts, FactsFolder, read_facts
 from support.elves import library
 from support.wheels import make_wheel, sha256_of
 
@@ -69,8 +69,3 @@ def test_a_broken_wheel_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"no zip")
     with pytest.raises(WheelError, match="broken"):
         read_facts(path, "broken", "3.11")
-
-
-def test_wheels_for_all_platforms_need_not_be_fetched() -> None:
-    assert not holds_native_files("click-8.1.7-py3-none-any.whl")
-    assert holds_native_files("nvidia_nccl_cu12-2.27.3-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl")
