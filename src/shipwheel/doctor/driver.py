@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shipwheel.doctor.finding import Finding, error, note, ok, warning
 from shipwheel.doctor.where import Where
-from shipwheel.gpu.host import MISMATCH, Driver
+from shipwheel.gpu.host import MISMATCH, Device, Driver
 
 _VENDOR, _DISPLAY = "0x10de", "0x03"
 """NVIDIA's number and the class of display controllers on PCI (pci.ids); also of GPUs without an output."""
@@ -68,9 +68,14 @@ class Nvidia:
         return (self.driver.version if self.driver else "") or self.module
 
     @property
+    def devices(self) -> tuple[Device, ...]:
+        """GPUs that answer."""
+        return self.driver.devices if self.driver else ()
+
+    @property
     def works(self) -> bool:
         """Whether there is a GPU that can be used."""
-        return bool(self.driver and self.driver.devices)
+        return bool(self.devices)
 
     @property
     def shows(self) -> bool:

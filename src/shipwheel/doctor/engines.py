@@ -57,14 +57,24 @@ def read_docker(where: Where) -> Engine:
     from shipwheel.engines.connect import docker_client
     from shipwheel.engines.saying import engine_says
 
-    chosen = where.env.get("DOCKER_HOST") or where.env.get("DOCKER_CONTEXT")
-    present = bool(chosen or where.program("docker") or where.program("dockerd"))
     try:
         with docker_client(where.env) as client, engine_says("docker"):
             told, url = client.info(), str(client.api.base_url)
     except EngineError as fault:
-        return Engine(kind="docker", present=present, problem=fault.message, remedy=_remedy(fault, where))
+        return docker_absent(fault, where)
     return docker_of(told, local=url.startswith(("http+docker", "http+unix", "unix")))
+
+
+def docker_absent(fault: EngineError, where: Where) -> Engine:
+    """Why it does not answer, and what helps; not `present` where nothing of it is installed."""
+    chosen = where.env.get("DOCKER_HOST") or where.env.get("DOCKER_CONTEXT")
+    present = bool(chosen or where.program("docker") or where.program("dockerd"))
+    remedy = fault.hint
+    if "permission denied" in fault.message:
+        remedy = f"sudo usermod -aG docker {where.user}, and log in again; or use rootless Docker"
+    elif where.program("dockerd") and not chosen:
+        remedy = "sudo systemctl start docker"
+    return Engine(kind="docker", present=present, problem=fault.message, remedy=remedy)
 
 
 def docker_of(info: Mapping[str, Any], *, local: bool = True) -> Engine:
@@ -82,14 +92,6 @@ def docker_of(info: Mapping[str, Any], *, local: bool = True) -> Engine:
         cdi=bool(info.get("CDISpecDirs")),
         local=local,
     )
-
-
-def _remedy(fault: EngineError, where: Where) -> str:
-    if "permission denied" in fault.message:
-        return f"sudo usermod -aG docker {where.user}, and log in again; or use rootless Docker"
-    if where.program("dockerd"):
-        return "sudo systemctl start docker"
-    return fault.hint
 
 
 def read_podman(where: Where) -> Engine:

@@ -36,20 +36,22 @@ class Toolkit:
 
 
 def check_gpu_engines(engines: Iterable[Engine], specifications: Specifications, toolkit: Toolkit) -> Iterator[Finding]:
-    """Each engine that works, on a machine with a GPU that works."""
-    generated = bool(specifications.files)
+    """Engines that work, on a machine with a GPU that works."""
+    without = []
     for engine in engines:
         if engine.kind == "docker":
-            yield from _docker(engine, toolkit, generated=generated)
+            yield from _docker(engine, toolkit, generated=bool(specifications.files))
         elif engine.kind == "podman" and engine.numbers[:2] < CDI_IN_PODMAN:
             yield warning(
-                "gpu-engines", f"Podman {engine.version} knows no CDI, so it gives no GPU", "install Podman 4.1 or later"
+                "gpu-engines", f"Podman {engine.version} knows no CDI, so there is no GPU in it", "install Podman 4.1 or later"
             )
-        elif generated:
+        elif specifications.files:
             yield ok("gpu-engines", f"{engine.kind} gives GPUs, by CDI")
         else:
-            remedy = _GENERATE if toolkit.ctk else f"{_INSTALL}, then: {_GENERATE}"
-            yield warning("gpu-engines", f"{engine.kind} gives no GPU: no CDI specification has a device {NVIDIA}", remedy)
+            without.append(engine.kind)
+    if without:
+        remedy = _GENERATE if toolkit.ctk else f"{_INSTALL}, then: {_GENERATE}"
+        yield warning("gpu-engines", f"no GPU in {' and '.join(without)}: no CDI specification has a device {NVIDIA}", remedy)
 
 
 def _docker(engine: Engine, toolkit: Toolkit, *, generated: bool) -> Iterator[Finding]:
@@ -64,7 +66,7 @@ def _docker(engine: Engine, toolkit: Toolkit, *, generated: bool) -> Iterator[Fi
         yield ok("gpu-engines", "docker gives GPUs, by CDI")
     else:
         yield warning(
-            "gpu-engines", "docker gives no GPU: it has neither NVIDIA's runtime nor a CDI device", _for_docker(engine, toolkit)
+            "gpu-engines", "no GPU in docker: it has neither NVIDIA's runtime nor a CDI device", _for_docker(engine, toolkit)
         )
 
 

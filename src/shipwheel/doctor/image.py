@@ -113,19 +113,18 @@ def check_gpu(subject: Subject, found: Nvidia, jetson: Jetson, *, amd: bool) -> 
     elif hosts := _hosts(found, jetson):
         yield from _cuda(subject.name, accelerator, hosts)
     else:
-        at_least = f" with driver {accelerator.driver} or newer" if accelerator.driver else ""
+        at_least = f" and driver {accelerator.driver} or newer" if accelerator.driver else ""
         why = "the GPU here does not work, see 'driver'" if found.shows else "there is no GPU of NVIDIA here"
         yield error(
             "gpu",
             f"{subject.name} is made for GPUs (CUDA {accelerator.version}), and {why}: it uses the processor, if it can",
-            f'use a machine{at_least}; or lock it with accelerator = "cpu"',
+            f'use a machine with one{at_least}; or lock it with accelerator = "cpu"',
         )
 
 
 def _hosts(found: Nvidia, jetson: Jetson) -> list[tuple[str, Host]]:
-    driver = found.driver
-    if driver and driver.devices:
-        named = ((f"GPU {each.index}, {each.name}", each.architecture) for each in driver.devices)
+    if found.works:
+        named = ((f"GPU {each.index}, {each.name}", each.architecture) for each in found.devices)
         return [(name, Host(architecture=architecture, driver=found.version)) for name, architecture in named]
     return [("its GPU", Host(architecture=jetson.architecture))] if jetson.architecture else []
 

@@ -13,6 +13,7 @@ from shipwheel.doctor.engines import (
     check_engine,
     check_podman,
     check_runc,
+    docker_absent,
     docker_of,
     podman_of,
     read_docker,
@@ -22,6 +23,7 @@ from shipwheel.doctor.engines import (
 )
 from shipwheel.doctor.kernel import Kernel
 from shipwheel.doctor.namespaces import Namespaces
+from shipwheel.errors import EngineAbsentError
 from support.engines import PrivateEngine, docker_engine
 from support.machine import make_where, only, severities
 
@@ -98,12 +100,28 @@ def test_docker_from_before_version_2_of_control_groups_is_told() -> None:
     assert "19.03.15" in only(check_docker(docker_of({"ServerVersion": "19.03.15"}))).message
 
 
-def test_a_docker_that_is_stopped_is_told_with_how_to_start_it(tmp_path: Path) -> None:
-    programs = {"docker": "", "dockerd": ""}
-    found = read_docker(make_where(tmp_path, programs=programs, DOCKER_HOST=f"unix://{tmp_path}/no.sock"))
-    told = only(check_docker(found))
+def test_a_docker_that_is_not_where_it_should_be_is_told(tmp_path: Path) -> None:
+    told = only(check_docker(read_docker(make_where(tmp_path, DOCKER_HOST=f"unix://{tmp_path}/no.sock"))))
     assert "no such file or directory" in told.message
-    assert told.remedy == "sudo systemctl start docker"
+    assert "DOCKER_HOST" in told.remedy
+
+
+@pytest.mark.parametrize(
+    ("programs", "cause", "remedy"),
+    [
+        (("docker", "dockerd"), "no such file or directory", "sudo systemctl start docker"),
+        (("docker",), "permission denied", "sudo usermod -aG docker ada"),
+        (("docker",), "connection refused", "start Docker, or set DOCKER_HOST"),
+    ],
+)
+def test_why_docker_does_not_answer_decides_what_to_do(
+    tmp_path: Path, programs: tuple[str, ...], cause: str, remedy: str
+) -> None:
+    message = f"no Docker engine answers at unix:///var/run/docker.sock: {cause}"
+    fault = EngineAbsentError(message, hint="start Docker, or set DOCKER_HOST; '--engine runc' needs no engine at all")
+    told = only(check_docker(docker_absent(fault, make_where(tmp_path, programs=dict.fromkeys(programs, "")))))
+    assert told.message == message
+    assert told.remedy.startswith(remedy)
 
 
 def test_podman_is_asked_for_json(tmp_path: Path) -> None:
