@@ -135,6 +135,8 @@ def test_mistakes_in_flags_are_named_before_anything_starts(sw: Shell, tmp_path:
         (["--memory", "much"], "--memory 'much' is not a size"),
         (["--name", "a b"], "'a b' is not a container name"),
         (["-e", "=x"], "names no variable"),
+        (["--gpus", "some"], "--gpus: 'some' selects no GPUs"),
+        (["--gpus", "1", "-e", "CUDA_VISIBLE_DEVICES=0"], "exclude each other"),
     ):
         assert expected in sw("run", "web", "-d", "--engine", sw.kind, *words, status=2)[1]
     assert sw.yard.engine.containers() == []

@@ -81,7 +81,7 @@ UNSERVED = re.compile(r"could not select device driver|failed to discover GPU ve
 _UNSERVED = _Cause(
     pattern=UNSERVED,
     sentence="the engine knows no way to GPUs",
-    hint=f"{_TOOLKIT}, then: sudo nvidia-ctk runtime configure && sudo systemctl restart docker; {_NO_GPU}",
+    hint=f"{_TOOLKIT}, then: sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker; {_NO_GPU}",
 )
 _UNKNOWN_GPU = _Cause(
     pattern=re.compile(r"unresolvable CDI devices ([^\s,\"\\]+)|device error: (\S+): unknown device"),

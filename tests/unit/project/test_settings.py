@@ -47,6 +47,7 @@ def test_every_key_is_read() -> None:
     memory = "512m"
     cpus = 1.5
     network = "host"
+    gpus = "device=0,1"
     """
     assert parse_settings(text, "shipwheel.toml") == Settings(
         name="team/demo",
@@ -77,6 +78,7 @@ def test_every_key_is_read() -> None:
             memory="512m",
             cpus=1.5,
             network="host",
+            gpus="device=0,1",
         ),
     )
 
@@ -98,6 +100,7 @@ python = 3.11
 [tool.shipwheel.run]
 shm-size = "s"
 cpu = 2
+gpus = "0"
 """
     with pytest.raises(ConfigError) as caught:
         parse_settings(text, "pyproject.toml")
@@ -110,6 +113,7 @@ cpu = 2
         (9, "tool.shipwheel.python"),
         (11, "tool.shipwheel.run.shm-size"),
         (12, "tool.shipwheel.run.cpu"),
+        (13, "tool.shipwheel.run.gpus"),
     ]
     assert "did you mean 'port'" in str(caught.value)
     assert "did you mean 'cpus'" in str(caught.value)
