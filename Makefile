@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-.PHONY: setup demo test unit integration check bench bench-quick bench-cold bench-push bench-serve system-libraries equals-pip docs clean
+.PHONY: setup demo test unit integration check bench bench-quick bench-cold bench-push bench-serve system-libraries architectures equals-pip docs clean
 
 # The first Python of 3.11 or later that is here; uv could bring one, but a machine for ML has one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -56,6 +56,9 @@ bench-serve: setup
 system-libraries: setup
 	tests/engines/install.sh
 	$(BIN)/python benchmarks/system_libraries.py
+
+architectures: setup
+	$(BIN)/python benchmarks/architectures.py
 
 equals-pip: setup
 	$(BIN)/python tests/equals_pip/compare.py

@@ -36,7 +36,7 @@ _ANY_PYTHON = "3"
 def find_libraries(context: Context, target: str) -> list[Library]:
     """The libraries of a project's lock, an image of the local store, a wheel or a library, for this machine where it can be.
 
-    Of a lock, wheels that are not here are fetched, unless they are pure; of an image, layers that only a registry has.
+    Of a lock, wheels that are not here are fetched; of an image, layers that only a registry has.
 
     Raises:
         UsageError: nothing of the kind.
@@ -63,13 +63,13 @@ def _of_project(context: Context, project: Project) -> list[Library]:
 
 
 def _wheels(context: Context, project: Project, lock: Lock, locked: PlatformLock) -> list[tuple[str, str, Path]]:
-    """Name, sha256 and file of what can hold native code; what is built from source is built now, or was before."""
+    """Name, sha256 and file; what is built from source is built now, or was before."""
     from shipwheel.supply import Supplier
 
-    native = readable(locked)
+    wheels = readable(locked)
     with open_workshop(context, project) as shop:
         supplier = Supplier(
-            lock=replace(lock, platforms=(replace(locked, wheels=native),)),
+            lock=replace(lock, platforms=(replace(locked, wheels=wheels),)),
             platform=locked.platform,
             reach=shop.reach(),
             home=context.home,
@@ -79,7 +79,7 @@ def _wheels(context: Context, project: Project, lock: Lock, locked: PlatformLock
         built = supplier.built(Plan(project=project, platform=locked.platform))
     sha256 = Hashes(context.home / "hashes").sha256
     return [
-        *((each.name, each.sha256, files[each.filename]) for each in native),
+        *((each.name, each.sha256, files[each.filename]) for each in wheels),
         *((each.name, sha256(path), path) for each, path in built),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shipwheel.gpu.code import Code, Library
-from shipwheel.gpu.compatibility import RENAMED, way
+from shipwheel.gpu.compatibility import RENAMED, Way, way
 
 
 def common(libraries: Iterable[Library]) -> tuple[str, ...]:
@@ -21,10 +21,9 @@ def common(libraries: Iterable[Library]) -> tuple[str, ...]:
     plain = [[code for code in codes if code.variant != "a"] for codes in held]
     names = []
     for target in targets:
-        if _all_run(plain, target):
-            names.append(f"sm_{target}")
-        elif _all_run(held, target):
-            names.append(f"sm_{target}a")
+        usual, exact = _worst(plain, target), _worst(held, target)
+        if exact:
+            names.append(f"sm_{target}" if usual == exact else f"sm_{target}a")
     first = [min((code.architecture for code in codes if _is_for_later(code)), default=None) for codes in held]
     if first and None not in first:
         names.append(f"compute_{max(filter(None, first))}")
@@ -46,8 +45,10 @@ def totals(libraries: Iterable[Library]) -> tuple[Code, ...]:
     return tuple(sorted(sums.values(), key=lambda code: (code.kind, code.architecture, code.variant)))
 
 
-def _all_run(held: Iterable[Iterable[Code]], target: int) -> bool:
-    return all(way(codes, target) != "no" for codes in held)
+def _worst(held: Iterable[Iterable[Code]], target: int) -> int:
+    """How the library runs that runs worst: 2 as it is, 1 by PTX, 0 not at all."""
+    ways: tuple[Way, ...] = ("no", "jit", "native")
+    return min(ways.index(way(codes, target)) for codes in held)
 
 
 def _is_for_later(code: Code) -> bool:
