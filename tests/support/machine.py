@@ -38,6 +38,7 @@ def only(findings: Iterable[Finding]) -> Finding:
     """The one finding that is not fine."""
     (found,) = (each for each in findings if each.severity != "ok")
     assert found.remedy or found.severity == "note"
+    assert "\n" not in f"{found.message}{found.remedy}"
     return found
 
 

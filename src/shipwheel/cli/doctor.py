@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 
-from shipwheel.build import hardware
 from shipwheel.cli.context import Context, emit, local_name
 from shipwheel.cli.registries import logins
 from shipwheel.cli.workshop import APT, this_machine
@@ -88,7 +87,7 @@ def _machine(context: Context, project: Project | None) -> tuple[Machine, list[F
         given = indexes.credentials
         servers += _mirrors(context, project)
     except ShipwheelError as fault:
-        faults.append(error("index", one_line(fault.message), fault.hint))
+        faults.append(error("index", one_line(fault.message), fault.hint or "correct or remove that file"))
     netrc = Path(context.env.get("NETRC") or Path.home() / ".netrc")
     keyring = shutil.which("keyring", path=context.env.get("PATH")) or ""
     with Client(credentials=Credentials(given=given, netrc=netrc, keyring=keyring), limits=SOON) as client:
@@ -130,6 +129,8 @@ def _image(context: Context, name: str) -> Subject:
 
 def _locked(project: Project) -> Subject | None:
     """What the image will be, by the lock; nothing without one that can be read."""
+    from shipwheel.build import hardware
+
     try:
         lock = read_lock(project.root / FILE_NAME)
     except LockError:

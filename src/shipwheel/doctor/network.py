@@ -22,6 +22,7 @@ SLOW_CLOCK = timedelta(minutes=5)
 
 _WANTS_LOGIN = (401, 403)
 _ABSENT = (404, 410)
+_LOGIN = "give credentials in ~/.netrc or in the keyring"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ def check_answer(answer: Answer) -> Iterator[Finding]:
     """That the server is there and lets you in."""
     check, url = answer.server.check, redact(answer.server.url)
     if answer.status in _WANTS_LOGIN:
-        yield error(check, f"{url} does not let you in: status {answer.status}", answer.hint)
+        yield error(check, f"{url} does not let you in: status {answer.status}", answer.hint or _LOGIN)
     elif answer.status in _ABSENT and answer.server.must:
         yield error(check, f"{url} is not there: status {answer.status}", "check the address of the mirror")
     elif answer.problem and answer.status not in _ABSENT:

@@ -17,7 +17,7 @@ def read_project(folder: Path) -> tuple[Project | None, Finding]:
     try:
         project = load_project(folder)
     except ShipwheelError as fault:
-        return None, error("project", one_line(fault.message), fault.hint)
+        return None, error("project", one_line(fault.message), fault.hint or "correct that in the project")
     return project, ok("project", f"{project.name} in {project.root}")
 
 
@@ -29,7 +29,7 @@ def check_lock(project: Project) -> Iterator[Finding]:
     try:
         lock = current_lock(project)
     except ShipwheelError as fault:
-        yield error("lock", one_line(fault.message), fault.hint)
+        yield error("lock", one_line(fault.message), fault.hint or "shipwheel lock")
     else:
         yield ok("lock", f"for {', '.join(str(each.platform) for each in lock.platforms)}")
 

@@ -34,8 +34,9 @@ class Proxy:
 
 def read_proxies(env: Mapping[str, str]) -> tuple[Proxy, ...]:
     """Those that are set, small letters first, as httpx and curl have it; each is connected to."""
-    found = {name: env.get(name.lower()) or env.get(name) for name in PROXIES}
-    return tuple(Proxy(variable=name, url=redact(url), problem=_unusable(url)) for name, url in found.items() if url)
+    named = {name: env.get(name.lower()) or env.get(name) for name in PROXIES}
+    found = {name: url if "://" in url else f"http://{url}" for name, url in named.items() if url}  # as httpx and curl take it
+    return tuple(Proxy(variable=name, url=redact(url), problem=_unusable(url)) for name, url in found.items())
 
 
 def _unusable(url: str) -> str:
@@ -45,7 +46,7 @@ def _unusable(url: str) -> str:
     except ValueError:
         return "it is no URL"
     if parts.scheme not in SCHEMES or not parts.hostname:
-        return f"it does not begin with {', '.join(f'{scheme}://' for scheme in SCHEMES)}"
+        return f"it is none of {', '.join(f'{scheme}://HOST:PORT' for scheme in SCHEMES)}"
     try:
         socket.create_connection((parts.hostname, port), CONNECT_WITHIN).close()
     except OSError as fault:

@@ -26,11 +26,13 @@ def test_a_proxy_that_answers_is_fine_and_its_password_is_not_shown() -> None:
         found = read_proxies(
             {"https_proxy": f"http://ada:secret@127.0.0.1:{proxy.getsockname()[1]}", "HTTPS_PROXY": "nonsense"}
         )
+        found += read_proxies({"HTTP_PROXY": f"ada:secret@127.0.0.1:{proxy.getsockname()[1]}"})
     assert severities(check_proxies(found)) == []
+    assert [each.variable for each in found] == ["HTTPS_PROXY", "HTTP_PROXY"]
     assert "secret" not in str(found)
 
 
-@pytest.mark.parametrize("url", ["proxy.example:3128", "http://", "ftp://proxy.example", "http://[::1", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("url", ["127.0.0.1:1", "http://", "ftp://proxy.example", "http://[::1", "http://127.0.0.1:1"])
 def test_a_proxy_that_cannot_be_used_is_an_error(url: str) -> None:
     told = only(check_proxies(read_proxies({"HTTPS_PROXY": url})))
     assert told.severity == "error"
