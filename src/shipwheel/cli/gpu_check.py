@@ -21,7 +21,7 @@ from shipwheel.gpu.tables import parse_version
 from shipwheel.lock import Accelerator
 
 _WAYS = {"native": "runs natively", "jit": "runs by PTX", "no": "does not run"}
-_SHOWN = 8
+_SHOWN = 5
 """Libraries that are named for one device; --json has all."""
 
 
@@ -39,7 +39,7 @@ def command(context: Context, target: str, devices: tuple[str, ...], driver: str
     """Say whether a project's lock, an image of the store, a wheel or a library runs on these GPUs. Ends with 1 if not on one.
 
     It runs natively, or by PTX: that the driver compiles at the first start, which takes minutes, and a container forgets it. A
-    GPU runs the whole if it runs every library. One that has nothing for it is named; a program that never calls that one runs.
+    GPU runs the whole if it runs every library, but for some with a special purpose. One that has nothing for it is named.
     """
     found = [find_device(each) for each in devices]
     if driver and not parse_version(driver):
@@ -100,7 +100,8 @@ def _lines(device: Device, judgement: Judgement, accelerator: Accelerator | None
     if not judgement.libraries and accelerator is None:
         yield f"{called}: runs, and needs no GPU"
         return
-    yield f"{called}: {_WAYS[whole.way]}{f': {whole.reason}' if whole.reason else ''}"
+    reason = f"{', ' if whole.way == 'native' else ': '}{whole.reason}" if whole.reason else ""
+    yield f"{called}: {_WAYS[whole.way]}{reason}"
     yield from (_line(library, verdict) for library, verdict in judgement.exceptions[:_SHOWN])
     if more := len(judgement.exceptions[_SHOWN:]):
         yield f"  and {more} more"
@@ -111,7 +112,7 @@ def _lines(device: Device, judgement: Judgement, accelerator: Accelerator | None
 def _line(library: Library, verdict: Verdict) -> str:
     name = library.path.rpartition("/")[2]
     owner = f" of {library.owner}" if library.owner else ""
-    return f"  {name}{owner}: {verdict.reason}" if verdict.way == "no" else f"  {name}{owner}"
+    return f"  {name}{owner}: {verdict.reason if verdict.way == 'no' else 'by PTX'}"
 
 
 def _data(accelerator: Accelerator | None, driver: str, judged: Sequence[tuple[Device, Judgement]]) -> dict[str, Any]:

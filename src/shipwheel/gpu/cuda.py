@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from shipwheel.gpu.architectures import common
 from shipwheel.gpu.code import Library
 from shipwheel.gpu.compatibility import minimum_driver, own_driver
+from shipwheel.gpu.special import essential
 from shipwheel.gpu.tables import parse_version
 from shipwheel.lock.values import Accelerator
 
@@ -59,7 +60,10 @@ def needs_of(wheels: Iterable[tuple[str, str]], libraries: Sequence[Library], so
     if cuda:
         driver = own_driver(cuda) if _ptx_only(libraries) else ""
         return Accelerator(
-            kind="cuda", version=cuda, driver=driver or minimum_driver(cuda), architectures=" ".join(common(libraries))
+            kind="cuda",
+            version=cuda,
+            driver=driver or minimum_driver(cuda),
+            architectures=" ".join(common(essential(libraries))),
         )
     rocm = _newest([*_rocm_of_wheels(chosen), *(match[1] for each in brought if (match := _HIP.fullmatch(each)))])
     return Accelerator(kind="rocm", version=rocm) if rocm else None

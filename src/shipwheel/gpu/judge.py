@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from shipwheel.gpu.architectures import totals
 from shipwheel.gpu.code import Library
 from shipwheel.gpu.compatibility import Host, Needs, Verdict, check
+from shipwheel.gpu.special import essential, purpose
 from shipwheel.lock.values import Accelerator
 
 _ORDER = ("no", "jit", "native")
@@ -23,13 +23,14 @@ class Judgement:
 
     @property
     def exceptions(self) -> tuple[tuple[Library, Verdict], ...]:
-        """The libraries that make the whole worse than others of them are; none where all are alike."""
-        worst = tuple(each for each in self.libraries if each[1].way == self.whole.way)
-        return worst if len(worst) < len(self.libraries) and self.whole.way != "native" else ()
+        """The libraries that do worse than the best of them, the worst first; none where all are alike."""
+        best = max((_rank(verdict) for _, verdict in self.libraries), default=0)
+        worse = [each for each in self.libraries if _rank(each[1]) < best]
+        return tuple(sorted(worse, key=lambda each: _rank(each[1])))
 
 
 def judge(accelerator: Accelerator | None, libraries: Sequence[Library], host: Host) -> Judgement:
-    """A device runs the whole if it runs every library: which of them a program calls, nobody knows beforehand."""
+    """A device runs the whole if it runs every library, but for special ones: nobody knows which of them a program calls."""
     kind, cuda = (accelerator.kind, accelerator.version) if accelerator else ("cuda", "")
     without = check(Needs(kind=kind, cuda=cuda), host)
     held = [each for each in libraries if any(code.kind != "lto" for code in each.codes)]
@@ -37,14 +38,25 @@ def judge(accelerator: Accelerator | None, libraries: Sequence[Library], host: H
         return Judgement(whole=without, libraries=tuple((each, without) for each in held))
     if not held:
         return Judgement(whole=without)
-    each = tuple((library, check(Needs(kind=kind, cuda=cuda, codes=library.codes), host)) for library in held)
-    if len({verdict.way for _, verdict in each}) > 1:
-        return Judgement(whole=_mixed([verdict for _, verdict in each]), libraries=each)
-    return Judgement(whole=check(Needs(kind=kind, cuda=cuda, codes=totals(held)), host), libraries=each)
+    found = [(each, check(Needs(kind=kind, cuda=cuda, codes=each.codes), host)) for each in held]
+    return Judgement(whole=_whole(found), libraries=tuple(found))
 
 
-def _mixed(verdicts: Sequence[Verdict]) -> Verdict:
-    worst = min(verdicts, key=lambda verdict: _ORDER.index(verdict.way))
-    of = f"{sum(verdict.way == worst.way for verdict in verdicts)} of {len(verdicts)} libraries"
-    reason = f"{of} have no code that it runs" if worst.way == "no" else f"the driver compiles {of} at the first start"
-    return replace(worst, reason=reason)
+def _whole(found: Sequence[tuple[Library, Verdict]]) -> Verdict:
+    counted = essential(library for library, _ in found)
+    verdicts = [verdict for library, verdict in found if library in counted]
+    worst = min(verdicts, key=_rank)
+    if worst.way == "native":
+        lacking = dict.fromkeys(purpose(library) for library, verdict in found if not verdict.ok)
+        return replace(worst, reason=f"but for {', '.join(lacking)}") if lacking else worst
+    count, all_of = sum(verdict.way == worst.way for verdict in verdicts), len(verdicts)
+    if all_of == 1:
+        return worst
+    of = f"{count} of {all_of} libraries"
+    return replace(
+        worst, reason=f"{of} have no code for it" if worst.way == "no" else f"the driver compiles {of} at the first start"
+    )
+
+
+def _rank(verdict: Verdict) -> int:
+    return _ORDER.index(verdict.way)

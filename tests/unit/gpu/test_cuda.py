@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shipwheel.gpu.code import Code, Library
-from shipwheel.gpu.compatibility import newest_cuda, parse_version
+from shipwheel.gpu.compatibility import newest_cuda, parse_codes, parse_version
 from shipwheel.gpu.cuda import environment_of, labels_of, needs_of, of_labels
 from shipwheel.lock import Accelerator
 
@@ -107,6 +107,14 @@ def test_the_driver_is_the_minimum_of_minor_version_compatibility_unless_all_cod
     needs = [needs_of([("torch", "2.6.0+cu126")], libraries, ()) for libraries in ([cubins], [cubins, ptx], [ptx])]
     assert [each and each.driver for each in needs] == ["525.60.13", "525.60.13", "560.28.03"]
     assert [each and each.architectures for each in needs] == ["sm_80 compute_90", "sm_80 compute_90", "compute_70"]
+
+
+def test_libraries_with_a_special_purpose_take_no_architecture_from_the_image() -> None:
+    torch = Library(path="lib/libtorch_cuda.so", owner="torch", codes=parse_codes("sm_75 sm_80"))
+    sparse = Library(path="lib/libcusparseLt.so.0", owner="nvidia-cusparselt-cu12", codes=parse_codes("sm_80"))
+    needs = needs_of([("torch", "2.6.0+cu126")], [torch, sparse], ())
+    assert needs
+    assert needs.architectures == "sm_75 sm_80"
 
 
 @pytest.mark.parametrize(

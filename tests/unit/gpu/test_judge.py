@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shipwheel.gpu.code import Library
 from shipwheel.gpu.compatibility import Host, parse_codes
 from shipwheel.gpu.judge import judge
@@ -23,7 +25,7 @@ def test_one_library_without_code_is_named_and_the_whole_does_not_run() -> None:
     torch, flash = library("torch", "sm_75 sm_80"), library("flash-attn", "sm_80 sm_90")
     found = judge(CUDA_126, [torch, flash], Host(architecture=75))
     assert not found.whole.ok
-    assert found.whole.reason == "1 of 2 libraries have no code that it runs"
+    assert found.whole.reason == "1 of 2 libraries have no code for it"
     assert [each.path for each, _ in found.exceptions] == ["lib/flash-attn"]
 
 
@@ -36,7 +38,7 @@ def test_a_library_that_is_compiled_at_the_start_is_named() -> None:
 
 def test_where_all_libraries_are_alike_none_is_an_exception() -> None:
     found = judge(CUDA_126, [library("a", "sm_80"), library("b", "sm_80 sm_90")], Host(architecture=120))
-    assert found.whole.reason == "it holds sm_80 sm_90, none of which sm_120 runs"
+    assert found.whole.reason == "2 of 2 libraries have no code for it"
     assert found.exceptions == ()
     assert all(verdict.way == "no" for _, verdict in found.libraries)
 
@@ -50,6 +52,20 @@ def test_a_driver_that_is_too_old_is_the_reason_for_all() -> None:
 def test_the_driver_counts_without_any_code_too() -> None:
     assert not judge(CUDA_126, [], Host(architecture=80, driver="470.82.01")).whole.ok
     assert judge(None, [], Host(architecture=80, driver="470.82.01")).whole.ok
+
+
+def test_libraries_with_a_special_purpose_keep_nothing_else_from_running() -> None:
+    torch, storage = library("libtorch_cuda.so", "sm_100"), library("libcufile.so.0", "sm_90 compute_90")
+    found = judge(replace(CUDA_126, version="13.2"), [torch, storage], Host(architecture=103, driver="580.65.06"))
+    assert (found.whole.ok, found.whole.way, found.whole.reason) == (True, "native", "but for GPUDirect Storage")
+    assert [each.path for each, _ in found.exceptions] == ["lib/libcufile.so.0"]
+    assert not judge(CUDA_126, [storage], Host(architecture=80)).whole.ok  # by itself it counts
+
+
+def test_the_worst_libraries_come_first() -> None:
+    held = [library("a", "sm_90"), library("b", "compute_80"), library("c", "sm_80")]
+    found = judge(CUDA_126, held, Host(architecture=90))
+    assert [(each.path, verdict.way) for each, verdict in found.exceptions] == [("lib/c", "no"), ("lib/b", "jit")]
 
 
 def test_libraries_for_linking_are_passed_over() -> None:
