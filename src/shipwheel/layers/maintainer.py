@@ -49,6 +49,18 @@ CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 _ALTERNATIVES = re.compile(rf"usr/lib/[^/]+-linux-gnu/{ALTERNATIVES}/lib(?:blas|lapack|openblas|blis)(?:64)?\.so\.\d+")
 """Libraries that update-alternatives links into the folder above."""
 
+_PROGRAMS = re.compile(r"usr/lib/jvm/java-\d+-openjdk-\w+/bin/(\w+)|usr/bin/(?:(\w+)-im\d\.q16|(mpi\w+)\.(?:openmpi|mpich))")
+"""Programs that update-alternatives links into /usr/bin by a plainer name: Java's, ImageMagick's, MPI's."""
+
+_DRIVERS = re.compile(r"usr/share/(?!doc/)[^/]+/odbcinst\.ini(\.template)?")
+"""What packages of ODBC drivers would register."""
+
+_FONT_CACHE = b"""<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig><cachedir>/tmp/fontconfig</cachedir></fontconfig>
+"""
+"""Fontconfig keeps what it finds, and complains, line after line, where the user that runs can write nowhere else."""
+
 
 def base_extras(files: Mapping[str, Entry], python: str) -> Iterator[Entry]:
     """What the base has beside its packages; a path that a package brings already (`files`) is left to it."""
@@ -66,17 +78,29 @@ def base_extras(files: Mapping[str, Entry], python: str) -> Iterator[Entry]:
 
 
 def system_extras(files: Mapping[str, Entry]) -> Iterator[Entry]:
-    """What packages on top of the base need made: a shell's usual name, links of update-alternatives, lists of plugins."""
-    if "usr/bin/dash" in files and "usr/bin/sh" not in files:
-        yield Entry.symlink("usr/bin/sh", "dash")
-    offered = sorted((path for path in files if _ALTERNATIVES.fullmatch(path)), key=_preference)
-    linked = set()
-    for path in offered:
+    """What packages on top of the base need made; a path that a package brings already (`files`) is left to it."""
+    made = [
+        *([Entry.symlink("usr/bin/sh", "dash")] if "usr/bin/dash" in files else []),
+        *_alternatives(files),
+        *plugin_lists(files),
+        *([Entry.data("etc/fonts/conf.d/99-cache.conf", _FONT_CACHE)] if "etc/fonts/fonts.conf" in files else []),
+    ]
+    drivers = [files[path].read().rstrip(b"\n") + b"\n" for path in sorted(filter(_DRIVERS.fullmatch, files))]
+    if drivers:
+        made.append(Entry.data("etc/odbcinst.ini", b"\n".join(drivers)))
+    return (entry for entry in made if entry.path not in files)
+
+
+def _alternatives(files: Mapping[str, Entry]) -> Iterator[Entry]:
+    """The links of update-alternatives, each to the first that is offered."""
+    links: dict[str, str] = {}
+    for path in sorted((path for path in files if _ALTERNATIVES.fullmatch(path)), key=_preference):
         folder, own, name = path.rsplit("/", 2)
-        if f"{folder}/{name}" not in files and f"{folder}/{name}" not in linked:
-            linked.add(f"{folder}/{name}")
-            yield Entry.symlink(f"{folder}/{name}", f"{own}/{name}")
-    yield from plugin_lists(files)
+        links.setdefault(f"{folder}/{name}", f"{own}/{name}")
+    for path in sorted(files, reverse=True):
+        if match := _PROGRAMS.fullmatch(path):
+            links.setdefault(f"usr/bin/{match[1] or match[2] or match[3]}", f"/{path}")
+    return (Entry.symlink(path, target) for path, target in links.items())
 
 
 def _preference(path: str) -> tuple[bool, str]:
