@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,9 +43,10 @@ class Fault:
 
 @dataclass
 class FileServer:
-    """Serves `folder` at /files/NAME, and a simple index of it (PEP 503 HTML, PEP 691 JSON) at /simple/.
+    """Serves `folder` at /files/NAME, and a simple index of it (PEP 503 HTML, PEP 691 JSON) at /simple/ and at /whl/NAME/.
 
-    `auth` is USER:PASSWORD that every request must carry; `ranges=False` ignores Range; `json=False` offers HTML only.
+    `tls` makes it https. `auth` is USER:PASSWORD that every request must carry; `ranges=False` ignores Range; `json=False`
+    offers HTML only.
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class FileServer:
     faults: dict[str, Fault] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     url: str = ""
+    tls: ssl.SSLContext | None = None
 
     def paths(self, method: str = "GET") -> list[str]:
         """The paths asked for, in order."""
@@ -75,7 +78,9 @@ def serve(server: FileServer) -> Iterator[FileServer]:
     handler = type("Handler", (_Handler,), {"served": server})
     http = _Server(("127.0.0.1", 0), handler)
     http.daemon_threads = True
-    server.url = f"http://127.0.0.1:{http.server_port}"
+    if server.tls:
+        http.socket = server.tls.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+    server.url = f"{'https' if server.tls else 'http'}://127.0.0.1:{http.server_port}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -158,10 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _find(self) -> tuple[bytes, str] | None:
-        if match := re.fullmatch(r"/files/([^/]+)", self.path.replace("%2B", "+")):
+        if match := re.fullmatch(r"(?:/whl)?/files/([^/]+)", self.path.replace("%2B", "+")):
             path = self.served.folder / match[1]
             return (path.read_bytes(), "application/octet-stream") if path.is_file() else None
-        if match := re.fullmatch(r"/simple/([^/]+)/", self.path):
+        if match := re.fullmatch(r"/(?:simple|whl/\w+)/([^/]+)/", self.path):
             files = [path for path in sorted(self.served.folder.iterdir()) if _project(path.name) == match[1]]
             as_json = self.served.json and "application/vnd.pypi.simple.v1+json" in self.headers.get("Accept", "")
             return (_json_page if as_json else _html_page)(match[1], files) if files else None

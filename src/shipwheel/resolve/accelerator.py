@@ -34,18 +34,6 @@ _GPU_ONLY = frozenset(
 _CPU_ONLY = frozenset({"faiss-cpu", "jaxlib", "onnxruntime", "paddlepaddle", "tensorflow-cpu", "xgboost-cpu"})
 """Without a GPU package beside them they compute on the CPU."""
 
-INSTEAD = {
-    "onnxruntime-gpu": "onnxruntime",
-    "faiss-gpu": "faiss-cpu",
-    "paddlepaddle-gpu": "paddlepaddle",
-    "tensorflow": "tensorflow without [and-cuda]",
-    "tensorflow-gpu": "tensorflow",
-    "jax-cuda12-plugin": "jax without [cuda12]",
-    "jax-cuda13-plugin": "jax without [cuda13]",
-    "xgboost": "xgboost-cpu",
-}
-"""For the CPU; `faiss-gpu-cu12` is looked up without its suffix."""
-
 _LIBRARY = re.compile(
     r"nvidia-(?:cublas|cuda-(?:cccl|crt|cupti|nvcc|nvrtc|runtime)|cudnn|cufft|cufile|curand|cusolver|cusparse|cusparselt|nccl|npp"
     r"|nvjitlink|nvjpeg|nvshmem|nvtx|nvvm)(?:-cu(\d+))?|cuda-(?:bindings|core|python|toolkit)"
@@ -137,7 +125,10 @@ def kind_of(packages: Iterable[Package]) -> Kind:
 def asking(packages: Sequence[Package]) -> Package | None:
     """The package that shows that a GPU is wanted: it is for nothing else, or was told to bring CUDA's libraries."""
     known = {each.name: each for each in packages}
-    meant = (each for each in packages if each.gpu and each.sign and each.sign.role == "purpose")
+    purposes = {each.name: each for each in packages if each.gpu and each.sign and each.sign.role == "purpose"}
+    meant = sorted(
+        purposes.values(), key=lambda each: (bool(known.keys() & {*each.via}), bool(purposes.keys() & {*each.via}), each.name)
+    )
     told = (
         root
         for each in packages
@@ -145,7 +136,7 @@ def asking(packages: Sequence[Package]) -> Package | None:
         for root in roots(each, known)
         if root.name not in _UNASKED
     )
-    return next(meant, None) or next(told, None)
+    return next(iter(meant), None) or next(told, None)
 
 
 def roots(package: Package, known: Mapping[str, Package]) -> tuple[Package, ...]:
@@ -208,14 +199,14 @@ def _two_majors(packages: Sequence[Package], known: Mapping[str, Package]) -> It
         if sign and sign.kind == "cuda" and sign.version and (sign.role != "purpose" or not each.name.startswith("nvidia-")):
             majors.setdefault(sign.version.partition(".")[0], {}).setdefault(brought(each, known), each)
     if len(majors) > 1:
-        yield "CUDA in several major versions: " + "; ".join(
-            f"{major} for {each}{who}" for major, found in sorted(majors.items()) for who, each in list(found.items())[:2]
-        )
+        for major, found in sorted(majors.items()):
+            nearest = sorted(found.items(), key=lambda each: (bool(known.keys() & {*each[1].via}), len(each[0])))
+            yield from (f"CUDA {major}: {each}{who}" for who, each in nearest[:2])
 
 
-def unwanted(packages: Sequence[Package]) -> Iterator[str]:
-    """What is for GPUs, and who brings it; libraries that come by the same way together."""
-    known = {each.name: each for each in packages}
+def unwanted(packages: Sequence[Package], beside: Sequence[Package] = ()) -> Iterator[str]:
+    """What is for GPUs, and who of these or of those `beside` brings it; what comes by the same way together."""
+    known = {each.name: each for each in (*beside, *packages)}
     ways: dict[str, list[Package]] = {}
     for each in packages:
         if each.gpu:
@@ -237,9 +228,11 @@ def missing(wanted: Kind, packages: Sequence[Package]) -> Iterator[str]:
 
 def brought(package: Package, known: Mapping[str, Package]) -> str:
     """`, pulled in by torch 2.7.1 of peft 0.17.0` or `, named in requirements.txt`; nothing where that is not known."""
-    above = [each for each in roots(package, known) if each is not package]
-    if not above and not (above := [known[name] for name in package.via if name in known]):
-        return f", named in {', '.join(package.via)}" if package.via else ""
+    if named := [name for name in package.via if name not in known]:
+        return f", named in {', '.join(named)}"
+    above = [each for each in roots(package, known) if each is not package] or [known[name] for name in package.via]
+    if not above:
+        return ""
     higher = sorted({name for each in above for name in each.via if name in known})
     chain = f" of {', '.join(str(known[name]) for name in higher[:NAMED])}" if higher else ""
     return f", pulled in by {', '.join(map(str, above[:NAMED]))}{chain}"

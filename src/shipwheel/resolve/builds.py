@@ -21,12 +21,13 @@ from shipwheel.resolve import accelerator as rules
 from shipwheel.resolve.accelerator import Kind, Package
 from shipwheel.resolve.compile import COMPLETE, PLAIN, Tuning, requirers, resolution
 from shipwheel.resolve.indexes import PYPI
+from shipwheel.resolve.refusal import refuse_contradictions
 from shipwheel.resolve.request import RUNTIME, WheelRequest
 from shipwheel.resolve.select import Choice, choose, from_files
-from shipwheel.resolve.urls import offered
+from shipwheel.resolve.urls import PYTORCH, offered
 from shipwheel.runtime import NAME
 
-PYTORCH_CPU = "https://download.pytorch.org/whl/cpu"
+PYTORCH_CPU = f"{PYTORCH}/cpu"
 SETTING = "accelerator"
 _NOBODY = "nothing asks for a GPU"
 _SET = f"'{SETTING}' in the settings"
@@ -37,13 +38,13 @@ _GPU_BUILDS = re.compile(r"cu\d+|rocm[\d.]+")
 class Outcome:
     """The files that were chosen, what the image is for, and `why`.
 
-    `beside` is what nobody asked for and is there anyway, `asked` whether it is a decision at all.
+    `packages` are the same with those who need them, `asked` is whether it was a question at all.
     """
 
     choices: tuple[Choice, ...]
     kind: Kind
     why: str
-    beside: tuple[Package, ...] = ()
+    packages: tuple[Package, ...] = ()
     tuning: Tuning = PLAIN
     asked: bool = True
 
@@ -54,9 +55,14 @@ class Outcome:
             return
         where = "" if request.target.platform == request.host else f" for {request.target.platform}"
         yield f"  {SETTING:<13} {self.kind}{where}  ({self.why})"
-        if self.beside:
-            size = sum(sizes.get(each.name, 0) for each in self.beside)
-            yield f"{'':<16}CUDA libraries of {_bytes(size)} come along: {_named(self.beside)}"
+        if self.why.startswith(_NOBODY):
+            beside = [each for each in self.packages if each.sign and each.sign.role == "library"]
+            size = sum(sizes.get(each.name, 0) for each in beside)
+            yield from (
+                f"{'':<16}CUDA libraries of {_bytes(size)} come along: {line}" for line in rules.unwanted(beside, self.packages)
+            )
+            if self.kind != "cpu":
+                yield f'{"":<16}set accelerator = "{self.kind}" where that is meant; with "cpu" it is an error'
 
 
 def choose_builds(request: WheelRequest, client: Client, folder: Path) -> Outcome:
@@ -72,9 +78,8 @@ def choose_builds(request: WheelRequest, client: Client, folder: Path) -> Outcom
     packages = _packages(outcome.choices)
     if any(each.gpu for each in packages) or request.accelerator != "auto":
         packages = _owned(request, folder, outcome.choices, outcome.tuning)
-    if problems := _problems(request, packages):
-        raise _refusal(request, problems, packages)
-    return outcome
+    refuse_contradictions(packages, request.accelerator, request.target.platform.architecture)
+    return replace(outcome, packages=packages)
 
 
 def _attempt(request: WheelRequest, folder: Path, tuning: Tuning) -> tuple[Choice, ...]:
@@ -98,15 +103,17 @@ def _owned(request: WheelRequest, folder: Path, choices: Sequence[Choice], tunin
 def _chosen(request: WheelRequest, client: Client, folder: Path) -> Outcome:
     plain, setting = _attempt(request, folder, PLAIN), request.accelerator
     kind = rules.kind_of(_packages(plain))
-    if setting in ("cuda", "rocm") or (setting == "cpu" and (kind == "cpu" or _complete(request.requirements))):
+    if setting in ("cuda", "rocm") or (setting == "cpu" and _complete(request.requirements)):
         return Outcome(choices=plain, kind=setting, why=_SET)
-    if kind == "cpu":
-        return Outcome(choices=plain, kind="cpu", why=_NOBODY)
-    if setting == "auto" and (why := _asked(request, folder, plain)):
+    if kind != "cpu" and setting == "auto" and (why := _asked(request, folder, plain)):
         return Outcome(choices=plain, kind=kind, why=why)
-    if not rules.on_gpu(_packages(plain)):
+    if not rules.on_gpu(_packages(plain)) and not _contradictory(request, plain):
         return _for_cpu(request, plain, PLAIN)
     return _on_cpu(request, client, folder, plain)
+
+
+def _contradictory(request: WheelRequest, choices: Sequence[Choice]) -> bool:
+    return any(rules.contradictions(_packages(choices), request.target.platform.architecture))
 
 
 def _on_cpu(request: WheelRequest, client: Client, folder: Path, plain: tuple[Choice, ...]) -> Outcome:
@@ -118,34 +125,33 @@ def _on_cpu(request: WheelRequest, client: Client, folder: Path, plain: tuple[Ch
         except ResolveError as error:
             trouble = _unreached(error, plain) or error
             continue
-        if not rules.on_gpu(_packages(choices)):
+        if not rules.on_gpu(_packages(choices)) and not _contradictory(request, choices):
             return _for_cpu(request, choices, tuning)
     if trouble and (request.accelerator == "cpu" or _held_to_cpu(request)):
         raise trouble
-    said = f"no CPU build of {_torch(plain)} can be had" + (f": {trouble.message.splitlines()[0]}" if trouble else "")
-    return Outcome(choices=plain, kind="cuda", why=f"{_NOBODY}, but {said}", beside=_libraries(plain))
+    said = trouble.message.splitlines()[0] if trouble else f"no CPU build fits what {_torch(plain)} goes with"
+    return Outcome(choices=plain, kind=rules.kind_of(_packages(plain)), why=f"{_NOBODY}, but {said}")
 
 
 def _for_cpu(request: WheelRequest, choices: tuple[Choice, ...], tuning: Tuning) -> Outcome:
     why = _SET if request.accelerator == "cpu" else _NOBODY
-    return Outcome(choices=choices, kind="cpu", why=why, beside=_libraries(choices), tuning=tuning)
+    return Outcome(choices=choices, kind="cpu", why=why, tuning=tuning)
 
 
 def _tunings(request: WheelRequest, client: Client, plain: Sequence[Choice]) -> Iterator[Tuning]:
-    """The configured places' CPU builds, the locked and trained versions first; then PyTorch's own."""
-    builds, held = dict[tuple[str, str], None](), dict[tuple[str, str], None]()
+    """CPU builds of the configured places, of the locked or trained version if there are such; then PyTorch's own."""
     known = {**{each.name: each.version for each in _previous(request)}, **request.trained}
-    for choice in (each for each in plain if each.name in rules.TORCH):
-        if choice.name in known:
-            held[(choice.name, f"{known[choice.name].partition('+')[0]}+cpu")] = None
-        builds.update(dict.fromkeys((choice.name, version) for version in _cpu_versions(request, client, choice.name)))
-    if builds:
-        yield Tuning(prefer=tuple({**{pair: None for pair in held if pair in builds}, **builds}))
-    yield Tuning(backend="cpu", prefer=tuple(held))
+    found = {each.name: list(_cpu_versions(request, client, each.name)) for each in plain if each.name in rules.TORCH}
+    held = {name: f"{known[name].partition('+')[0]}+cpu" for name in found if name in known}
+    near = {name: [held[name]] if held.get(name) in builds else builds for name, builds in found.items()}
+    for preferred in (near, found) if near != found else (near,):
+        if any(preferred.values()):
+            yield Tuning(prefer=tuple((name, version) for name, builds in preferred.items() for version in builds))
+    yield Tuning(backend="cpu", prefer=tuple(held.items()))
 
 
 def _cpu_versions(request: WheelRequest, client: Client, name: str) -> Iterator[str]:
-    """Versions of CPU builds that fit the target, the newest first; PyPI itself has no builds with local versions."""
+    """Versions of CPU builds that fit the target; PyPI itself has no builds with local versions."""
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
     from packaging.version import Version
 
@@ -156,7 +162,7 @@ def _cpu_versions(request: WheelRequest, client: Client, name: str) -> Iterator[
             versions.add(parse_wheel_filename(file.filename)[1])
         except InvalidWheelFilename:
             continue
-    for version in sorted(versions, reverse=True):
+    for version in sorted(versions):
         if from_files(name, str(version), files, request.target):
             yield str(version)
 
@@ -227,51 +233,8 @@ def _held_to_cpu(request: WheelRequest) -> bool:
     return any(each.name in rules.TORCH for each in packages) and not rules.on_gpu(packages)
 
 
-def _problems(request: WheelRequest, packages: Sequence[Package]) -> list[str]:
-    found = list(rules.contradictions(packages, request.target.platform.architecture))
-    if request.accelerator == "cpu":
-        found += rules.unwanted(packages)
-    elif request.accelerator != "auto":
-        found += rules.missing(request.accelerator, packages)
-    return found
-
-
-def _refusal(request: WheelRequest, problems: Sequence[str], packages: Sequence[Package]) -> ResolveError:
-    what = {
-        "auto": "these packages do not go together",
-        "cpu": "accelerator is cpu, and these packages are for GPUs",
-        "cuda": "accelerator is cuda, and these packages do not go with it",
-        "rocm": "accelerator is rocm, and these packages do not go with it",
-    }[request.accelerator]
-    return ResolveError("\n".join([what, *(f"  {each}" for each in dict.fromkeys(problems))]), hint=_remedy(request, packages))
-
-
-def _remedy(request: WheelRequest, packages: Sequence[Package]) -> str:
-    """The likeliest way out."""
-    names = {each.name for each in packages}
-    if request.accelerator == "cpu":
-        if rules.on_gpu(packages) and _complete(request.requirements):
-            return f"lock again with an index of CPU builds, {PYTORCH_CPU} or a mirror of it, for torch"
-        swaps = [(name, rules.INSTEAD[key]) for name in sorted(names) if (key := re.sub(r"-cu\d+$", "", name)) in rules.INSTEAD]
-        named = [f"{better} instead of {name}" for name, better in swaps if name not in ("tensorflow",)]
-        return f"take {', '.join(named)}" if named else 'leave these out, or set accelerator = "cuda"'
-    if list(rules.contradictions(packages, request.target.platform.architecture)):
-        return "take all of them from one index: UV_TORCH_BACKEND=cu126 does that for torch, and cpu for builds without CUDA"
-    wanted = "UV_TORCH_BACKEND=cu126" if request.accelerator == "cuda" else "UV_TORCH_BACKEND=rocm6.4"
-    return f"name builds for GPUs, for torch with {wanted}; or set accelerator to what the image is for"
-
-
 def _torch(choices: Sequence[Choice]) -> str:
     return next(str(each) for each in sorted(_packages(choices), key=lambda each: each.name) if each.name in rules.TORCH)
-
-
-def _libraries(choices: Sequence[Choice]) -> tuple[Package, ...]:
-    return tuple(each for each in _packages(choices) if each.sign and each.sign.kind == "cuda" and each.sign.role == "library")
-
-
-def _named(packages: Sequence[Package]) -> str:
-    more = f" and {len(packages) - 1} more" if len(packages) > 1 else ""
-    return f"{packages[0]}{more}"
 
 
 def _bytes(size: int) -> str:

@@ -26,7 +26,10 @@ COMPLETE = frozenset({"poetry.lock", "Pipfile.lock"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """How to resolve the same once more: from the index for `backend` (uv's name of one), or with versions to `prefer`."""
+    """How to resolve the same once more: from the index for `backend` (uv's name of one), or with versions to `prefer`.
+
+    Of several versions of one package uv takes the highest that fits.
+    """
 
     backend: str = ""
     prefer: tuple[tuple[str, str], ...] = ()
@@ -95,7 +98,7 @@ def _annotations(text: str, request: WheelRequest) -> dict[str, tuple[str, ...]]
             found[name] = []
         elif not line.startswith(" "):
             name = ""
-        elif match := re.match(r"\s+#(?: via)?\s+(\S.*)", line):
+        elif match := re.match(r"\s+# (?:via |  )(\S.*)", line):
             said = re.sub(r"^-r ", "", match[1])
             who = files[0].name if said == "-" and files else Path(said).name if said != match[1] else said
             if not said.startswith("-c "):
@@ -174,7 +177,7 @@ def _write_constraints(request: WheelRequest, folder: Path) -> Path:
     return path
 
 
-def _write_preferences(request: WheelRequest, path: Path, prefer: Iterable[tuple[str, str]]) -> None:
+def _write_preferences(request: WheelRequest, path: Path, prefer: tuple[tuple[str, str], ...]) -> None:
     """What should stay, for uv to find: versions of training, and of the last lock, where `--upgrade` does not move them all.
 
     A model is not moved from what it was trained with by an upgrade of everything; that takes the package's name.
@@ -185,9 +188,9 @@ def _write_preferences(request: WheelRequest, path: Path, prefer: Iterable[tuple
         else dict(versions(request.previous.wheels, request.previous.built))
     )
     known = {**previous, **request.trained} if request.retrained else {**request.trained, **previous}
-    pairs = {(name, text) for name, version in known.items() for text in (version, version.partition("+")[0])}
-    ordered = dict.fromkeys((*prefer, *sorted(pairs)))
-    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in ordered)
+    kept = {name: version for name, version in known.items() if name not in dict(prefer)}
+    pairs = {(name, text) for name, version in kept.items() for text in (version, version.partition("+")[0])} | set(prefer)
+    packages = "".join(f'[[packages]]\nname = "{name}"\nversion = "{version}"\n' for name, version in sorted(pairs))
     if packages:
         path.write_text(f'lock-version = "1.0"\ncreated-by = "shipwheel"\n{packages}')
 

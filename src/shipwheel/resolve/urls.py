@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 from shipwheel.credentials import redact
@@ -35,12 +36,29 @@ def wheel_urls(wheel: Wheel | Built, indexes: Indexes, client: Client) -> Iterat
             yield url
     if indexes.default != PYPI:
         yield from direct
+    for url in _on_pytorch(wheel, client):
+        given.add(redact(url))
+        yield url
     if not given and not direct:
         places = ", ".join(redact(each) for each in (*indexes.find_links, *indexes.pages)) or "none is configured"
         raise ResolveError(
             f"{wheel.filename} is in none of the configured places: {places}",
             hint="configure the index that it was locked from, or run 'shipwheel lock' again",
         )
+
+
+PYTORCH = "https://download.pytorch.org/whl"
+"""Indexes of builds of torch, by the local part of their versions; uv takes files from here without any configuration."""
+
+_BUILD = re.compile(r"cpu|cu\d+|rocm\d[\d.]*|xpu")
+_FAMILY = re.compile(r"(py)?torch.*|triton.*")
+"""The names that uv looks for there; no other name is told to that host."""
+
+
+def _on_pytorch(wheel: Wheel | Built, client: Client) -> Iterator[str]:
+    build = wheel.version.partition("+")[2]
+    if _BUILD.fullmatch(build) and _FAMILY.fullmatch(wheel.name):
+        yield from (file.url for file in project_files(f"{PYTORCH}/{build}", wheel.name, client) if _is(file, wheel))
 
 
 def offered(name: str, indexes: Indexes, client: Client) -> list[IndexFile]:

@@ -21,6 +21,10 @@ from shipwheel.resolve.urls import offered, remember_url
 from shipwheel.runtime import NAME, runtime_wheel
 
 _CONNECTIONS = 16
+_SAME: Mapping[str, frozenset[str]] = {
+    "onnxruntime": frozenset({"onnxruntime-gpu", "onnxruntime-rocm", "onnxruntime-openvino"})
+}
+"""What the runtime needs, and other builds of it that a project may have: they hold the same files."""
 
 
 def resolve_wheels(request: WheelRequest, client: Client) -> tuple[tuple[Wheel, ...], tuple[Built, ...]]:
@@ -63,6 +67,7 @@ def _with_runtime(request: WheelRequest, wheels: tuple[Wheel, ...], built: tuple
     )
     more, more_built = _resolve(replace(request, requirements=needs, extras=None), client)
     known = {each.name for each in wheels} | {each.name for each in built}
+    known |= {name for name, others in _SAME.items() if known & others}
     return (
         (*wheels, *(each for each in more if each.name not in known)),
         (*built, *(each for each in more_built if each.name not in known)),
