@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from shipwheel.lock import FILE_NAME, Accelerator, read_lock, write_lock
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.copy import copy
 from shipwheel.oci.image import RuntimeConfig, compose
@@ -130,6 +132,16 @@ def test_a_project_and_its_lock_are_looked_at(ship: Ship, project: Path) -> None
     said = ship.run("doctor", project, "--json")
     assert [severity for severity, _ in found(said, "lock")] == ["error"]
     assert said.status == 1
+
+
+def test_a_lock_says_what_the_image_will_need(without_nvidia: Ship, project: Path) -> None:
+    lock = read_lock(project / FILE_NAME)
+    needs = Accelerator(kind="cuda", version="12.6", driver="525.60.13", architectures="sm_80 compute_90")
+    write_lock(project / FILE_NAME, replace(lock, platforms=(replace(lock.platforms[0], accelerator=needs),)))
+    said = without_nvidia.run("doctor", project, "--json")
+    ((severity, message),) = found(said, "gpu")
+    assert severity == "error"
+    assert message.startswith("project is made for GPUs (CUDA 12.6)")
 
 
 def test_a_name_that_nothing_has_is_an_error(ship: Ship) -> None:

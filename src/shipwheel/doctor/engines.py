@@ -26,7 +26,8 @@ class Engine:
     """An engine as it answered; without `version` it did not, `problem` says why and `remedy` what to do.
 
     `present`: something of it is installed, or someone set where it is. `store` is classic or containerd (Docker). `runtimes`
-    are names, `devices` those of CDI that it found, `cdi` whether it looks for any. `folder`: where images lie on this machine.
+    are names, `devices` those of CDI that it found, `cdi` whether it looks for any. `folder`: where images lie on this machine,
+    so none for an engine elsewhere (`local` False). `rootless`: it runs as a user (Docker).
     """
 
     kind: str
@@ -40,6 +41,7 @@ class Engine:
     devices: tuple[str, ...] = ()
     cdi: bool = False
     local: bool = True
+    rootless: bool = False
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -98,6 +100,7 @@ def docker_of(info: Mapping[str, Any], *, local: bool = True) -> Engine:
         devices=tuple(str(each.get("ID")) for each in info.get("DiscoveredDevices") or () if each.get("Source") == "cdi"),
         cdi=bool(info.get("CDISpecDirs")),
         local=local,
+        rootless="name=rootless" in (info.get("SecurityOptions") or ()),
     )
 
 

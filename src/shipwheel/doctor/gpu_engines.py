@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,21 +19,37 @@ CDI_BY_DEFAULT = (28, 2)
 CDI_IN_PODMAN = (4, 1)
 """Podman 4.1 release notes."""
 
+_CONFIG = "/etc/nvidia-container-runtime/config.toml"
 _INSTALL = "install nvidia-container-toolkit (docs.nvidia.com/datacenter/cloud-native/container-toolkit)"
 _GENERATE = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolkit:
-    """Which programs of NVIDIA's container toolkit are there: nvidia-ctk, and the hook that Docker calls by itself."""
+    """NVIDIA's container toolkit: whether nvidia-ctk is there, the hook that Docker calls by itself, and a setting of that.
+
+    `no_cgroups`: the hook leaves control groups alone, as it must in rootless engines, and must not in others.
+    """
 
     ctk: bool = False
     hook: bool = False
+    no_cgroups: bool = False
 
     @classmethod
     def read(cls, where: Where) -> Toolkit:
         """As installed."""
-        return cls(ctk=bool(where.program("nvidia-ctk")), hook=bool(where.program("nvidia-container-runtime-hook")))
+        return cls(
+            ctk=bool(where.program("nvidia-ctk")),
+            hook=bool(where.program("nvidia-container-runtime-hook")),
+            no_cgroups=_no_cgroups(where.text(_CONFIG)),
+        )
+
+
+def _no_cgroups(config: str) -> bool:
+    try:
+        return tomllib.loads(config).get("nvidia-container-cli", {}).get("no-cgroups") is True
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def check_gpu_engines(engines: Iterable[Engine], specifications: Specifications, toolkit: Toolkit) -> Iterator[Finding]:
@@ -61,12 +78,25 @@ def _docker(engine: Engine, toolkit: Toolkit, *, generated: bool) -> Iterator[Fi
     if any(name.startswith(f"{NVIDIA}=") for name in engine.devices):
         yield ok("gpu-engines", "docker gives GPUs, by CDI")
     elif "nvidia" in engine.runtimes or toolkit.hook:
-        yield ok("gpu-engines", "docker gives GPUs, by NVIDIA's runtime")
+        yield from _by_runtime(engine, toolkit)
     elif generated and engine.cdi:
         yield ok("gpu-engines", "docker gives GPUs, by CDI")
     else:
         yield warning(
             "gpu-engines", "no GPU in docker: it has neither NVIDIA's runtime nor a CDI device", _for_docker(engine, toolkit)
+        )
+
+
+def _by_runtime(engine: Engine, toolkit: Toolkit) -> Iterator[Finding]:
+    """Sources: github.com/NVIDIA/nvidia-container-toolkit/issues/381, github.com/NVIDIA/nvidia-docker/issues/1155."""
+    if engine.rootless == toolkit.no_cgroups:
+        yield ok("gpu-engines", "docker gives GPUs, by NVIDIA's runtime")
+    else:
+        kind, value = ("rootless", "true") if engine.rootless else ("run by root", "false")
+        yield warning(
+            "gpu-engines",
+            f"no GPU in docker: it is {kind}, which needs no-cgroups = {value} in {_CONFIG}",
+            f"sudo nvidia-ctk config --set nvidia-container-cli.no-cgroups={value} --in-place",
         )
 
 

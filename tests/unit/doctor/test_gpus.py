@@ -251,6 +251,36 @@ def test_engines_that_give_no_gpu_are_told_with_what_to_do(
     assert remedy in told.remedy
 
 
+ROOTLESS = {
+    "ServerVersion": "26.1.5",
+    "Runtimes": {"nvidia": {}},
+    "SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless"],
+}
+
+CONFIG = """\
+disable-require = false
+#swarm-resource = "DOCKER_RESOURCE_GPU"
+[nvidia-container-cli]
+no-cgroups = true
+environment = []
+load-kmods = true
+"""
+"""/etc/nvidia-container-runtime/config.toml of a machine with rootless Docker (gist.github.com/tom-doerr, in part)."""
+
+
+def test_the_hook_leaves_control_groups_alone_in_rootless_docker_only(tmp_path: Path) -> None:
+    without, rootless, rootful = Toolkit(), docker_of(ROOTLESS), docker_of({**ROOTLESS, "SecurityOptions": []})
+    toolkit = Toolkit.read(make_where(tmp_path, {"/etc/nvidia-container-runtime/config.toml": CONFIG}))
+    assert severities(check_gpu_engines([rootless], NONE, toolkit)) == []
+    assert severities(check_gpu_engines([rootful], NONE, without)) == []
+    assert "no-cgroups=true" in only(check_gpu_engines([rootless], NONE, without)).remedy
+    assert "no-cgroups=false" in only(check_gpu_engines([rootful], NONE, toolkit)).remedy
+
+
+def test_a_broken_setting_of_the_toolkit_counts_for_nothing(tmp_path: Path) -> None:
+    assert Toolkit.read(make_where(tmp_path, {"/etc/nvidia-container-runtime/config.toml": "["})) == Toolkit()
+
+
 def test_the_toolkits_programs_are_looked_for(tmp_path: Path) -> None:
     assert Toolkit.read(make_where(tmp_path)) == Toolkit()
     assert Toolkit.read(make_where(tmp_path, programs={"nvidia-ctk": ""})) == Toolkit(ctk=True)
