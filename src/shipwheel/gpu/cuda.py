@@ -11,34 +11,23 @@ from shipwheel.gpu.compatibility import minimum_driver, own_driver
 from shipwheel.gpu.special import essential
 from shipwheel.gpu.tables import parse_version
 from shipwheel.lock.values import Accelerator
+from shipwheel.resolve.accelerator import sign_of
 
 PREFIX = "dev.shipwheel."
 """Of the labels that say what an image needs."""
 
-_TOOLKIT = re.compile(r"cuda-toolkit|nvidia-cuda-(?:runtime|nvrtc|cupti)(?:-cu\d+)?")
-"""Packages that have the version of the CUDA toolkit that they are part of."""
-
-_COMPANIONS = re.compile(r"nvidia-(?:nccl|nvshmem|nvtx|nvml|ml-py).*")
+_COMPANION = re.compile(r"nvidia-(?:nccl|nvshmem|nvtx)(?:-cu\d+)?")
 """XGBoost requires NCCL, and runs without a GPU."""
 
-_CU = re.compile(r".*-cu(?:da)?(\d{2,3})x?(?:-.*)?")
-"""cudf-cu12, faiss-gpu-cu12, mxnet-cu112, tensorrt-cu12-libs, cupy-cuda12x, jax-cuda13-plugin, nvidia-dali-cuda120."""
-
-_LOCAL = re.compile(r"(?:.*[.+])?(?:pt\d+)?cu(?:da)?(\d{2,3})(?!\d).*")
-"""+cu126, +cuda12.cudnn89, +pt26cu124, +cu12torch2.6cxx11abifalse."""
-
-_PADDLE = re.compile(r".*\.post(\d{3})")
-
-_ROCM = re.compile(r"(?:.*[.+])?rocm(\d+(?:\.\d+)?).*")
-_ROCM_NAME = re.compile(r".*-rocm-?(\d)[-.]?(\d)?(?:-.*)?")
-_ROCM_KITS = frozenset({"rocm", "rocm-sdk-core", "rocm-sdk-libraries"})
+_PADDLE = re.compile(r".*\.post(\d\d)(\d)")
+"""2.6.1.post120 is for CUDA 12.0."""
 
 _LIBRARY = re.compile(r"lib(?:cudart|cublas|cublasLt|nvJitLink|nvrtc)(?:-[0-9a-f]+)?\.so\.(\d+)(?:\.(\d+)\.\d+)?(?:\..*)?")
 """libcudart.so.12 and libcublas.so.13 name the major, libcudart-9335f6a2.so.12.4.127 (auditwheel) the minor too."""
 
 _HIP = re.compile(r"libamdhip64(?:-[0-9a-f]+)?\.so\.(\d+).*")
 
-_GPU_ONLY: Mapping[str, tuple[tuple[str, str], ...]] = {
+_SILENT: Mapping[str, tuple[tuple[str, str], ...]] = {
     "onnxruntime-gpu": (("1.27", "13"), ("1.19", "12"), ("0", "11")),
     "paddlepaddle-gpu": (("3", "12"), ("2.6", "11"), ("0", "10")),
 }
@@ -56,7 +45,7 @@ def needs_of(wheels: Iterable[tuple[str, str]], libraries: Sequence[Library], so
     compiles PTX of that CUDA. One library of many that is PTX only does not keep the others from running: `gpu check` names it.
     """
     chosen, brought = tuple(wheels), tuple(sonames)
-    cuda = _newest([*_cuda_of_wheels(chosen), *_cuda_of_libraries(brought)])
+    cuda = _newest([*_of_wheels(chosen, "cuda"), *_cuda_of_libraries(brought)])
     if cuda:
         driver = own_driver(cuda) if _ptx_only(libraries) else ""
         return Accelerator(
@@ -65,7 +54,7 @@ def needs_of(wheels: Iterable[tuple[str, str]], libraries: Sequence[Library], so
             driver=driver or minimum_driver(cuda),
             architectures=" ".join(common(essential(libraries))),
         )
-    rocm = _newest([*_rocm_of_wheels(chosen), *(match[1] for each in brought if (match := _HIP.fullmatch(each)))])
+    rocm = _newest([*_of_wheels(chosen, "rocm"), *(match[1] for each in brought if (match := _HIP.fullmatch(each)))])
     return Accelerator(kind="rocm", version=rocm) if rocm else None
 
 
@@ -79,43 +68,23 @@ def _newest(versions: Iterable[str]) -> str:
     return max(versions, key=parse_version, default="")
 
 
-def _cuda_of_wheels(wheels: Iterable[tuple[str, str]]) -> Iterator[str]:
+def _of_wheels(wheels: Iterable[tuple[str, str]], kind: str) -> Iterator[str]:
     for name, version in wheels:
-        public, _, local = version.partition("+")
-        if match := _LOCAL.fullmatch(local) or (_PADDLE.fullmatch(public) if name == "paddlepaddle-gpu" else None):
-            yield _dotted(match[1])
-        elif _TOOLKIT.fullmatch(name):
-            yield ".".join(public.split(".")[:2])
-        elif name == "nvidia-cublas":
-            yield public.split(".")[0]
-        elif (match := _CU.fullmatch(name)) and not _COMPANIONS.fullmatch(name):
-            yield _dotted(match[1])
-        elif steps := _GPU_ONLY.get(name):
-            yield next(cuda for since, cuda in steps if parse_version(since) <= parse_version(public))
-
-
-def _dotted(digits: str) -> str:
-    """126 is 12.6 and 12 is 12; 92 was 9.2."""
-    if len(digits) == 2:
-        return digits if int(digits) < 80 else f"{digits[0]}.{digits[1]}"
-    return f"{digits[:2]}.{digits[2]}"
+        sign = sign_of(name, version)
+        if sign is None or sign.kind != kind or _COMPANION.fullmatch(name):
+            continue
+        if sign.version:
+            yield sign.version
+        elif name == "paddlepaddle-gpu" and (match := _PADDLE.fullmatch(version)):
+            yield f"{match[1]}.{match[2]}"
+        elif steps := _SILENT.get(name):
+            yield next(cuda for since, cuda in steps if parse_version(since) <= parse_version(version))
 
 
 def _cuda_of_libraries(sonames: Iterable[str]) -> Iterator[str]:
     for soname in sonames:
         if match := _LIBRARY.fullmatch(soname):
             yield f"{match[1]}.{match[2]}" if match[2] and "cudart" in soname else match[1]
-
-
-def _rocm_of_wheels(wheels: Iterable[tuple[str, str]]) -> Iterator[str]:
-    for name, version in wheels:
-        public, _, local = version.partition("+")
-        if match := _ROCM.fullmatch(local):
-            yield match[1]
-        elif name in _ROCM_KITS:
-            yield ".".join(public.split(".")[:2])
-        elif match := _ROCM_NAME.fullmatch(name):
-            yield f"{match[1]}.{match[2]}" if match[2] else match[1]
 
 
 def environment_of(accelerator: Accelerator) -> dict[str, str]:

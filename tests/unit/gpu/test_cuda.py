@@ -25,7 +25,6 @@ TORCH = [
         (TORCH, "13.2"),
         ([("torch", "2.6.0+cu126")], "12.6"),
         ([("torch", "2.0.1+cu118"), ("torchvision", "0.15.2+cu118")], "11.8"),
-        ([("torch", "1.7.1+cu92")], "9.2"),
         ([("jaxlib", "0.4.25+cuda12.cudnn89")], "12"),
         ([("flash-attn", "2.8.3+cu12torch2.8cxx11abifalse")], "12"),
         ([("torch-scatter", "2.1.2+pt26cu124")], "12.4"),
@@ -89,11 +88,9 @@ def test_libraries_with_numbers_of_their_own_say_nothing(soname: str) -> None:
     ("wheels", "sonames", "version"),
     [
         ([("torch", "2.4.0+rocm6.2")], [], "6.2"),
-        ([("torch", "2.4.0+rocm6.2.4"), ("pytorch-triton-rocm", "3.1.0")], ["libamdhip64.so.6"], "6.2"),
-        ([("cupy-rocm-5-0", "13.0.0")], [], "5.0"),
-        ([("jax-rocm60-plugin", "0.4.35")], [], "6.0"),
+        ([("torch", "2.4.0+rocm6.2.4"), ("pytorch-triton-rocm", "3.1.0")], ["libamdhip64.so.6"], "6.2.4"),
         ([("jax-rocm7-plugin", "0.9.0")], [], "7"),
-        ([("rocm-sdk-core", "7.1.0")], [], "7.1"),
+        ([("rocm-sdk-core", "7.1.0")], ["libamdhip64.so.7"], "7"),
         ([], ["libamdhip64.so.6"], "6"),
     ],
 )  # fmt: skip
