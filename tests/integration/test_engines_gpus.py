@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +44,16 @@ devices:
 """
 """As NVIDIA's toolkit writes it, with devices that every machine has."""
 
+STALE = """\
+cdiVersion: 0.5.0
+kind: stale.example.com/gpu
+devices:
+- {name: "0", containerEdits: {deviceNodes: [{path: /dev/gone}]}}
+- {name: "1", containerEdits: {mounts: [{hostPath: /opt/gone.so, containerPath: /usr/lib/gone.so, options: [ro, bind]}]}}
+- {name: "2", containerEdits: {hooks: [{hookName: createContainer, path: /opt/gone-hook}]}}
+"""
+"""Of a driver and a toolkit that are no longer there."""
+
 HOOK = """\
 #!{python} -I
 import json, pathlib, sys
@@ -64,16 +76,14 @@ def devices() -> Iterator[Path]:
     hook.chmod(0o755)
     library.write_text("a library\n")
     (folder / "cdi" / "nvidia.yaml").write_text(MADE.format(hook=hook, library=library, uuid=UUID))
+    (folder / "cdi" / "stale.yaml").write_text(STALE)
     yield folder / "cdi"
-    for path in (folder / "cdi" / "nvidia.yaml", hook, library):
-        path.unlink()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def surroundings(request: pytest.FixtureRequest, devices: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """An engine with those devices, and the environment that leads to it."""
-    import os
-
     own = {key: value for key, value in os.environ.items() if not key.startswith(("DOCKER_", "CONTAINER_"))}
     if request.param == "runc":
         need("runc", "runc")
@@ -159,6 +169,14 @@ def test_a_gpu_that_is_not_there_is_named(gpu_yard: Yard) -> None:
     with pytest.raises(EngineError, match=r"offers no GPU '(nvidia\.com/gpu=)?7'") as caught:
         gpu_yard.run(plain(), gpus=Gpus(devices=("7",)))
     assert "nvidia-ctk" in caught.value.hint
+    assert gpu_yard.engine.containers() == []
+
+
+@pytest.mark.parametrize(("name", "path"), [("0", "/dev/gone"), ("1", "/opt/gone.so"), ("2", "/opt/gone-hook")])
+def test_what_a_specification_names_and_is_gone_is_told(gpu_yard: Yard, name: str, path: str) -> None:
+    with pytest.raises(EngineError, match=rf"{path}'? is not on the machine|names {path}, which is no device") as caught:
+        gpu_yard.run(plain(), gpus=Gpus(devices=(name,), kind="stale.example.com/gpu"))
+    assert "nvidia-ctk cdi generate" in f"{caught.value.message} {caught.value.hint}"
     assert gpu_yard.engine.containers() == []
 
 
