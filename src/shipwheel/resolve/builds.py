@@ -128,7 +128,9 @@ def _on_cpu(request: WheelRequest, client: Client, folder: Path, plain: tuple[Ch
         if not rules.on_gpu(_packages(choices)) and not _contradictory(request, choices):
             return _for_cpu(request, choices, tuning)
     if trouble and (request.accelerator == "cpu" or _held_to_cpu(request)):
-        raise trouble
+        lines = rules.unwanted(_owned(request, folder, plain, PLAIN))
+        message = "\n".join([f"{trouble.message}; without such builds the image would hold", *(f"  {line}" for line in lines)])
+        raise type(trouble)(message, hint=trouble.hint, **trouble.fields)
     said = trouble.message.splitlines()[0] if trouble else f"no CPU build fits what {_torch(plain)} goes with"
     return Outcome(choices=plain, kind=rules.kind_of(_packages(plain)), why=f"{_NOBODY}, but {said}")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +18,7 @@ from shipwheel.oci.blob import Platform
 from shipwheel.project.requirements import Requirements
 from shipwheel.resolve.indexes import find_indexes
 from shipwheel.resolve.request import Upgrade, WheelRequest
+from shipwheel.resolve.target import Target
 from shipwheel.resolve.urls import wheel_urls
 from shipwheel.resolve.uv import Uv
 from shipwheel.resolve.wheels import resolve_wheels
@@ -184,7 +187,9 @@ def test_without_that_index_auto_takes_what_there_is_and_says_what_it_costs(want
 
 def test_without_that_index_cpu_is_an_error_with_a_way_out(want: Ask, client: Client) -> None:
     with pytest.raises(NetworkError, match=r"CPU builds of torch 2\.1 cannot be reached: https://download\.pytorch") as raised:
-        resolve_wheels(want("cpu", "tuner"), client)
+        resolve_wheels(want("cpu", "tuner", "xgboost"), client)
+    assert "  nvidia-cublas-cu12 12.6.4.1 and 1 more, pulled in by torch 2.1 of tuner 1.0" in raised.value.message
+    assert "  nvidia-nccl-cu12 2.1, pulled in by xgboost 3.0" in raised.value.message
     assert "UV_INDEX" in raised.value.hint
     assert "UV_FIND_LINKS" in raised.value.hint
 
@@ -324,3 +329,26 @@ def test_hashes_are_those_of_the_cpu_builds(want: Ask, client: Client, stand: St
     wheels, _ = resolve_wheels(want("cpu", "torch", env=stand.env), client)
     assert wheels[0].sha256 == sha256_of(next(cpu.glob("torch-2.1+cpu*")))
     assert json.dumps(wheels[0].source) == '"index"'
+
+
+@pytest.mark.network
+def test_torch_of_pypi_alone_is_no_torch_for_the_cpu(root: Path, env: dict[str, str]) -> None:
+    if {"HTTPS_PROXY", "https_proxy", "ALL_PROXY"} & os.environ.keys():
+        pytest.skip("PyPI is reached through a proxy, so PyTorch's index cannot be hidden behind one")
+    (root / "requirements.txt").write_text("torch==2.7.1\n")
+    full = {**os.environ, **env, "UV_FIND_LINKS": ""}
+    indexes = find_indexes(root, full)
+    reached = [str(urlsplit(each).hostname) for each in (*indexes.pages, "https://files.pythonhosted.org")]
+    request = WheelRequest(
+        root=root,
+        requirements=Requirements(kind="requirements", files=(root / "requirements.txt",)),
+        target=Target(python="3.11", platform=AMD64, glibc=36),
+        host=AMD64,
+        indexes=indexes,
+        env={**full, **NOWHERE, "NO_PROXY": ",".join(reached)},
+        accelerator="cpu",
+    )
+    with Client() as online, pytest.raises(NetworkError) as raised:
+        resolve_wheels(request, online)
+    assert "the index with CPU builds of torch 2.7.1 cannot be reached" in raised.value.message
+    assert "nvidia-cublas-cu12 12.6.4.1 and 13 more, pulled in by torch 2.7.1" in raised.value.message
