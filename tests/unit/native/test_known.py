@@ -1,11 +1,17 @@
+import os
 import re
+from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from shipwheel.http import Client
+from shipwheel.native.contents import load_contents
 from shipwheel.native.known import Entry, Needs, known, known_needs
+from shipwheel.resolve.base import SUITES
+from shipwheel.resolve.debian import IndexSource, find_archives
 
 ENTRIES = [pytest.param(name, entry, id=name) for name, entries in known().items() for entry in entries]
 
@@ -79,3 +85,15 @@ def test_says_which_file_opens_or_calls():
 
 def test_plugins_are_optional():
     assert known_needs("numba", "0.68.1", frozenset()).optional == ("numba/np/ufunc/omppool.*", "numba/np/ufunc/tbbpool.*")
+
+
+@pytest.mark.network
+def test_a_debian_release_has_each_library_and_program(tmp_path: Path):
+    with Client() as client:
+        source = IndexSource(archives=find_archives(os.environ, "", Path("/etc/apt")), fetcher=client, cache=tmp_path)
+        releases = [load_contents(source, suite, "amd64") for suite in SUITES.values()]
+    for name, entry in (each.values for each in ENTRIES):
+        for library in entry.libraries:
+            assert any(each.owners(library) for each in releases), (name, library)
+        for program in entry.programs:
+            assert any(each.programs(program) for each in releases), (name, program)
