@@ -20,7 +20,7 @@ from shipwheel.project.requirements import Requirements
 from shipwheel.resolve import accelerator as rules
 from shipwheel.resolve.accelerator import Kind, Package
 from shipwheel.resolve.compile import COMPLETE, PLAIN, Tuning, requirers, resolution
-from shipwheel.resolve.indexes import PYPI
+from shipwheel.resolve.indexes import PYPI, torch_backend
 from shipwheel.resolve.refusal import refuse_contradictions
 from shipwheel.resolve.request import RUNTIME, WheelRequest
 from shipwheel.resolve.select import Choice, choose, from_files
@@ -31,7 +31,7 @@ PYTORCH_CPU = f"{PYTORCH}/cpu"
 SETTING = "accelerator"
 _NOBODY = "nothing asks for a GPU"
 _SET = f"'{SETTING}' in the settings"
-_GPU_BUILDS = re.compile(r"cu\d+|rocm[\d.]+")
+_GPU_BUILDS = re.compile(r"(?:cu\d+|rocm[\d.]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,16 +198,15 @@ def _asked(request: WheelRequest, folder: Path, plain: Sequence[Choice]) -> str:
 
 def _written(request: WheelRequest) -> Iterator[str]:
     """What the user wrote: a backend for uv, a version or an index of GPU builds."""
-    if _GPU_BUILDS.fullmatch(backend := request.env.get("UV_TORCH_BACKEND", "")):
-        yield f"UV_TORCH_BACKEND={backend}"
+    backend = torch_backend(request.root, request.env)
+    if re.search(rf"={_GPU_BUILDS.pattern}", backend):
+        yield backend
     for url in (*request.indexes.pages, *request.indexes.find_links):
         if _GPU_BUILDS.fullmatch(redact(url).rstrip("/").rpartition("/")[2]):
             yield f"an index of such builds is configured, {redact(url)}"
     for name, text in _texts(request.requirements):
         if match := re.search(r"^[^#\n]*?([\w.-]+\s*={2,3}\s*[\w.]+\+(?:cu\d|rocm)[\w.]*)", text, re.MULTILINE):
             yield f"{name} names {match[1]}"
-        if match := re.search(r'^\s*torch-backend\s*=\s*"((?:cu\d|rocm)[\d.]*)"', text, re.MULTILINE):
-            yield f"{name} has torch-backend = {match[1]}"
 
 
 def _texts(needs: Requirements) -> Iterator[tuple[str, str]]:

@@ -168,6 +168,14 @@ def _uv_files(root: Path, env: Mapping[str, str]) -> Iterator[Path]:
     yield from (path for path in (Path(home) / "uv" / "uv.toml", Path("/etc/uv/uv.toml")) if home and path.is_file())
 
 
+def torch_backend(root: Path, env: Mapping[str, str]) -> str:
+    """PyTorch's index that uv is told to use, such as cu126, with where that is said; empty: none."""
+    if backend := env.get("UV_TORCH_BACKEND"):
+        return f"UV_TORCH_BACKEND={backend}"
+    found = ((path, _uv_table(path).get("torch-backend")) for path in _uv_files(root, env))
+    return next((f"torch-backend={backend} in {path.name}" for path, backend in found if backend), "")
+
+
 def _uv_table(path: Path) -> Mapping[str, object]:
     """The settings of uv in one file, without those of other tools."""
     try:
@@ -178,7 +186,7 @@ def _uv_table(path: Path) -> Mapping[str, object]:
         raise ConfigError("uv's configuration cannot be read", [Problem(message=str(error), file=str(path))]) from None
     table = data if path.name != "pyproject.toml" else _table(_table(data.get("tool")).get("uv"))
     pip = _table(table.get("pip"))
-    keys = ("index", "index-url", "extra-index-url", "find-links", "no-index")
+    keys = ("index", "index-url", "extra-index-url", "find-links", "no-index", "torch-backend")
     return {key: table.get(key, pip.get(key)) for key in keys if key in table or key in pip}
 
 

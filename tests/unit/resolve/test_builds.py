@@ -233,13 +233,26 @@ def test_what_asks_for_a_gpu_is_named(
     assert stand.index.paths() == []
 
 
-def test_the_users_backend_for_uv_asks(want: Ask, client: Client, tmp_path: Path, said: list[str]) -> None:
-    shelf = tmp_path / "cu126"
-    torch_wheels(shelf, "2.1+cu126", "2.1+cpu")
+@pytest.mark.parametrize("place", ["environment", "pyproject.toml"])
+def test_the_users_backend_for_uv_asks(
+    want: Ask, client: Client, root: Path, tmp_path: Path, said: list[str], place: str
+) -> None:
+    shelf, env = tmp_path / "cu126", {}
+    torch_wheels(shelf, "2.1+cu126")
+    if place == "environment":
+        env["UV_TORCH_BACKEND"] = "cu126"
+    else:
+        (root / "pyproject.toml").write_text('[tool.uv.pip]\ntorch-backend = "cu126"\n')
     with pytorch_index(shelf, tmp_path) as there:
-        wheels, _ = resolve_wheels(want("auto", "torch", env={**there.env, "UV_TORCH_BACKEND": "cu126"}), client)
+        wheels, _ = resolve_wheels(want("auto", "torch", env={**there.env, **env}), client)
     assert names(wheels) == ["torch 2.1+cu126"]
-    assert said == ["  accelerator   cuda  (UV_TORCH_BACKEND=cu126)"]
+    where = "UV_TORCH_BACKEND=cu126" if env else "torch-backend=cu126 in pyproject.toml"
+    assert said == [f"  accelerator   cuda  ({where})"]
+
+
+def test_the_setting_comes_before_the_users_backend(want: Ask, client: Client, stand: Stand) -> None:
+    wheels, _ = resolve_wheels(want("cpu", "torch", env={**stand.env, "UV_TORCH_BACKEND": "cu126"}), client)
+    assert names(wheels) == ["torch 2.1+cpu"]
 
 
 def test_an_index_of_gpu_builds_asks(want: Ask, client: Client, tmp_path: Path, said: list[str]) -> None:
