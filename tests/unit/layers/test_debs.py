@@ -82,12 +82,18 @@ def test_a_documentation_folder_that_is_a_link_stays(tmp_path: Path) -> None:
     assert entry.target == "other"
 
 
-def test_hard_links_become_copies(tmp_path: Path) -> None:
-    original = member("./usr/bin/a", b"same", mode=0o755)
-    made = tree(tmp_path, original, member("./usr/bin/b", type=tarfile.LNKTYPE, linkname="./usr/bin/a", mode=0o755))
-    entry = made.get("usr/bin/b")
-    assert entry
-    assert (entry.kind, entry.read(), entry.mode) == (Kind.FILE, b"same", 0o755)
+def test_hard_links_become_symbolic_ones_in_their_folder_and_copies_elsewhere(tmp_path: Path) -> None:
+    made = tree(
+        tmp_path,
+        member("./usr/bin/a", b"same", mode=0o755),
+        member("./usr/bin/b", type=tarfile.LNKTYPE, linkname="./usr/bin/a", mode=0o755),
+        member("./usr/sbin/c", type=tarfile.LNKTYPE, linkname="./usr/bin/a", mode=0o755),
+    )
+    beside, away = made.get("usr/bin/b"), made.get("usr/sbin/c")
+    assert beside
+    assert beside.target == "a"
+    assert away
+    assert (away.kind, away.read(), away.mode) == (Kind.FILE, b"same", 0o755)
 
 
 def test_setuid_setgid_and_others_write_permission_are_dropped(tmp_path: Path) -> None:
