@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shipwheel.engines.gpus import Gpus
+from shipwheel.engines.gpus import AMD, Gpus
 from shipwheel.engines.runc.cdi import Offer, choose, edits_from_json, edits_to_json, merged, read_offer
 from shipwheel.engines.runc.edits import edit
 from shipwheel.errors import EngineError
@@ -132,6 +132,9 @@ def test_without_a_specification_the_remedy_is_named(tmp_path: Path) -> None:
         chosen(read_offer((tmp_path / "none",)), "all")
     assert "nvidia-ctk cdi generate" in caught.value.hint
     assert "leave out --gpus" in caught.value.hint
+    with pytest.raises(EngineError, match=r"amd\.com/gpu") as caught:
+        choose(read_offer(()), Gpus(kind=AMD))
+    assert "amd-ctk cdi generate" in caught.value.hint
 
 
 def test_a_later_folder_comes_first_and_equals_exclude_each_other(tmp_path: Path) -> None:
