@@ -163,13 +163,18 @@ def _kept(wheel: Wheel) -> Result | None:
 
 def _run(folder: Path, image: str, packages: Mapping[str, str]) -> dict[str, object]:
     """Run it, then again with hidden files for each package that was not seen to be used."""
-    needed = {name: found[1] if (found := NEEDED_BY.search(reason)) else "" for name, reason in packages.items()}
-    said = _probe(image, needed)
+    said = _probe(image, {name: _wanted(reason) for name, reason in packages.items()})
     proof = {name: str(each["how"]) for name, each in said["packages"].items()}
     for name in packages:
         if not said["error"] and not proof[name]:
             proof[name] = _without(image, said["packages"][name]["files"])
     return {"error": said["error"], "proof": proof}
+
+
+def _wanted(reason: str) -> tuple[str, str]:
+    """libGL.so.1, and the file that needs it: what a reason names."""
+    found = NEEDED_BY.search(reason)
+    return reason.partition(",")[0], found[1] if found else ""
 
 
 def _without(image: str, files: Iterable[str]) -> str:
@@ -181,9 +186,9 @@ def _without(image: str, files: Iterable[str]) -> str:
     return f"fails without: {failed.strip().splitlines()[-1][:80]}" if failed.strip() else ""
 
 
-def _probe(image: str, needed: Mapping[str, str], hidden: Iterable[str] = ()) -> dict[str, object]:
+def _probe(image: str, wanted: Mapping[str, tuple[str, str]], hidden: Iterable[str] = ()) -> dict[str, object]:
     volumes = [word for file in hidden for word in ("-v", f"{EMPTY}:{file}:ro")]
-    command = ("--engine", "runc", *volumes, image, "--", "python", "/app/system_probe.py", json.dumps(needed))
+    command = ("--engine", "runc", *volumes, image, "--", "python", "/app/system_probe.py", json.dumps(wanted))
     text = _ship("run", *command, fails=True)
     line = next((line for line in text.splitlines() if line.startswith(MARK)), None)
     if line is None:

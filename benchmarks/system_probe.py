@@ -1,8 +1,9 @@
 """What runs in the container: the expression in the next file, then how it took part in each Debian package.
 
-    python system_probe.py '{"libgl1": "cv2/cv2.abi3.so"}'
+    python system_probe.py '{"libgl1": ["libGL.so.1", "cv2/cv2.abi3.so"], "graphviz": ["dot", ""]}'
 
-The argument maps packages to a file of the environment that is said to need each, or to nothing. Needs only Python itself.
+The argument maps packages to what each is there for, and to a file of the environment that is said to need it, or to nothing.
+Needs only Python itself.
 """
 
 import json
@@ -30,11 +31,11 @@ def main() -> None:
     except BaseException as problem:  # noqa: BLE001  # whatever it is, it is the answer
         traceback.print_exc()
         error = f"{type(problem).__name__}: {problem}"
-    opened, called = _opened(), {os.path.realpath(found) for each in CALLED if (found := shutil.which(each))}
-    packages = {}
-    for name, needed_by in json.loads(sys.argv[1]).items():
+    opened, packages = _opened(), {}
+    for name, (wanted, needed_by) in json.loads(sys.argv[1]).items():
         files = _files(name)
-        packages[name] = {"how": _how(files, opened, called, needed_by), "files": sorted(_loaded_or_called(files))}
+        how = "opened" if files & opened else "called" if _is_called(wanted, files) else _loading(files, needed_by)
+        packages[name] = {"how": how, "files": sorted(_loaded_or_called(files))}
     print(MARK + json.dumps({"error": error, "packages": packages}), flush=True)
 
 
@@ -54,14 +55,15 @@ def _files(package: str) -> set[str]:
     return {os.path.realpath(f"/{line.split(maxsplit=1)[1]}") for line in lines}
 
 
-def _how(files: set[str], opened: set[str], called: set[str], needed_by: str) -> str:
-    if files & opened:
-        return "opened"
-    if files & called:
-        return "called"
-    if needed_by and files & _needed(Path(sysconfig.get_path("platlib")) / needed_by):
-        return f"{needed_by} cannot be loaded without"
-    return ""
+def _is_called(wanted: str, files: set[str]) -> bool:
+    """Under the name for which the package is there, which may be a link, or as a file of it."""
+    called = [found for each in CALLED if (found := shutil.which(each))]
+    return any(Path(each).name == wanted or os.path.realpath(each) in files for each in called)
+
+
+def _loading(files: set[str], needed_by: str) -> str:
+    needed = needed_by and files & _needed(Path(sysconfig.get_path("platlib")) / needed_by)
+    return f"{needed_by} cannot be loaded without" if needed else ""
 
 
 def _needed(path: Path) -> set[str]:
