@@ -119,9 +119,9 @@ def output(container: Any, script: str) -> str:
     return b"".join(pieces).decode().strip()
 
 
-def plain(cmd: tuple[str, ...] = SLEEP, **labels: str) -> Any:
+def plain(**labels: str) -> Any:
     env = {"PATH": "/usr/bin:/bin", "NVIDIA_VISIBLE_DEVICES": "all"}
-    return image(config=RuntimeConfig(cmd=cmd, user="1000:0", working_dir="/app", env=env, labels=labels))
+    return image(config=RuntimeConfig(cmd=SLEEP, user="1000:0", working_dir="/app", env=env, labels=labels))
 
 
 def test_devices_libraries_variables_and_hooks_reach_the_container(gpu_yard: Yard) -> None:
