@@ -1,6 +1,6 @@
 """Whether `gpu inspect` says what cuobjdump says, library by library, of torch with all of its CUDA; and how long both take.
 
-Needs no GPU, about 15 GB of disk below the folder that --work names, and six minutes on two cores. Status 1 on any difference.
+Needs no GPU, 10 GB of disk below the folder that --work names, and ten minutes on two cores. Status 1 on any difference.
 """
 
 from __future__ import annotations

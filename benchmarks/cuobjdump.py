@@ -34,7 +34,7 @@ class Cuobjdump:
     @classmethod
     def fetched(cls, folder: Path) -> Cuobjdump:
         """Out of its wheel, which pip brings."""
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder), "nvidia-cuda-cuobjdump"]
+        command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", str(folder), "nvidia-cuda-cuobjdump"]
         subprocess.run(command, check=True)
         with zipfile.ZipFile(next(folder.glob("nvidia_cuda_cuobjdump-*.whl"))) as wheel:
             member = next(name for name in wheel.namelist() if name.endswith("/bin/cuobjdump"))

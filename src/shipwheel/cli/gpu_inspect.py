@@ -12,6 +12,7 @@ from shipwheel.cli.context import Context, emit, human, table
 from shipwheel.cli.gpu_subjects import find_libraries
 from shipwheel.gpu.architectures import common, totals
 from shipwheel.gpu.code import Code, Kind, Library
+from shipwheel.gpu.special import essential
 
 _HEADER = ("PACKAGE", "LIBRARY", "SM_", "COMPUTE_ (PTX)", "LTO_", "BYTES")
 
@@ -50,7 +51,7 @@ def _data(libraries: Sequence[Library]) -> dict[str, Any]:
             for each in libraries
         ],
         "totals": [_code(code) for code in totals(libraries)],
-        "common": common(libraries),
+        "common": common(essential(libraries)),
     }
 
 
@@ -77,7 +78,8 @@ def _sum(libraries: Sequence[Library]) -> str:
 
 
 def _common(libraries: Sequence[Library]) -> str:
-    return f"in common: {' '.join(common(libraries)) or 'nothing; no GPU runs all of them'}"
+    """As the lock has it: libraries for special purposes do not count."""
+    return f"in common: {' '.join(common(essential(libraries))) or 'nothing; no GPU runs all of them'}"
 
 
 def _size(codes: Sequence[Code]) -> int:
