@@ -68,6 +68,11 @@ class Package:
         """Whether it is for a GPU."""
         return self.sign is not None and self.sign.kind != "cpu"
 
+    @property
+    def purpose(self) -> bool:
+        """Whether it is for a GPU, and for nothing else."""
+        return self.sign is not None and self.sign.role == "purpose"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sign:
@@ -125,7 +130,7 @@ def kind_of(packages: Iterable[Package]) -> Kind:
 def asking(packages: Sequence[Package]) -> Package | None:
     """The package that shows that a GPU is wanted: it is for nothing else, or was told to bring CUDA's libraries."""
     known = {each.name: each for each in packages}
-    purposes = {each.name: each for each in packages if each.gpu and each.sign and each.sign.role == "purpose"}
+    purposes = {each.name: each for each in packages if each.purpose}
     meant = sorted(
         purposes.values(), key=lambda each: (bool(known.keys() & {*each.via}), bool(purposes.keys() & {*each.via}), each.name)
     )
@@ -205,13 +210,13 @@ def _two_majors(packages: Sequence[Package], known: Mapping[str, Package]) -> It
 
 
 def unwanted(packages: Sequence[Package], beside: Sequence[Package] = ()) -> Iterator[str]:
-    """What is for GPUs, and who of these or of those `beside` brings it; what comes by the same way together."""
+    """What is for GPUs, and who (also of those `beside`) brings it; the named first, what comes by the same way together."""
     known = {each.name: each for each in (*beside, *packages)}
     ways: dict[str, list[Package]] = {}
     for each in packages:
         if each.gpu:
             ways.setdefault(brought(each, known), []).append(each)
-    for way, found in ways.items():
+    for way, found in sorted(ways.items(), key=lambda each: not each[0].startswith(_NAMED_IN)):
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         yield f"{found[0]}{more}{way}"
 
@@ -229,7 +234,7 @@ def missing(wanted: Kind, packages: Sequence[Package]) -> Iterator[str]:
 def brought(package: Package, known: Mapping[str, Package]) -> str:
     """`, pulled in by torch 2.7.1 of peft 0.17.0` or `, named in requirements.txt`; nothing where that is not known."""
     if named := [name for name in package.via if name not in known]:
-        return f", named in {', '.join(named)}"
+        return f"{_NAMED_IN}{', '.join(named)}"
     above = [each for each in roots(package, known) if each is not package] or [known[name] for name in package.via]
     if not above:
         return ""
@@ -238,5 +243,6 @@ def brought(package: Package, known: Mapping[str, Package]) -> str:
     return f", pulled in by {', '.join(map(str, above[:NAMED]))}{chain}"
 
 
+_NAMED_IN = ", named in "
 NAMED = 3
 """Packages that one sentence names."""

@@ -58,9 +58,8 @@ class Outcome:
         if self.why.startswith(_NOBODY):
             beside = [each for each in self.packages if each.sign and each.sign.role == "library"]
             size = sum(sizes.get(each.name, 0) for each in beside)
-            yield from (
-                f"{'':<16}CUDA libraries of {_bytes(size)} come along: {line}" for line in rules.unwanted(beside, self.packages)
-            )
+            if lines := list(rules.unwanted(beside, self.packages)):
+                yield f"{'':<16}CUDA libraries of {_bytes(size)} come along: {'; '.join(lines)}"
             if self.kind != "cpu":
                 yield f'{"":<16}set accelerator = "{self.kind}" where that is meant; with "cpu" it is an error'
 
@@ -103,7 +102,8 @@ def _owned(request: WheelRequest, folder: Path, choices: Sequence[Choice], tunin
 def _chosen(request: WheelRequest, client: Client, folder: Path) -> Outcome:
     plain, setting = _attempt(request, folder, PLAIN), request.accelerator
     kind = rules.kind_of(_packages(plain))
-    if setting in ("cuda", "rocm") or (setting == "cpu" and _complete(request.requirements)):
+    settled = _complete(request.requirements) or any(each.purpose for each in _packages(plain))
+    if setting in ("cuda", "rocm") or (setting == "cpu" and settled):
         return Outcome(choices=plain, kind=setting, why=_SET)
     if kind != "cpu" and setting == "auto" and (why := _asked(request, folder, plain)):
         return Outcome(choices=plain, kind=kind, why=why)

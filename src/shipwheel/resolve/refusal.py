@@ -67,7 +67,9 @@ def _swap(packages: Sequence[Package], setting: str) -> str:
     if not found:
         return "leave them out, or set accelerator to what the image is for"
     named = ", ".join(better if name == "torch" else f"{better} instead of {name}" for name, better in found.items())
-    return f"take {named}" + (f"; {_INDEX[setting]} has them" if "torch" in found else "")
+    where = f"; {_INDEX[setting]} has them" if "torch" in found else ""
+    rest = any(each.purpose and re.sub(r"-cu\d+$", "", each.name) not in table for each in packages)
+    return f"take {named}{where}" + ("; leave the others out, or set accelerator to what the image is for" if rest else "")
 
 
 _INDEX = {

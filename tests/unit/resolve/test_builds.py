@@ -287,10 +287,10 @@ def test_whatever_is_for_gpus_in_a_cpu_image_is_named_at_once_with_who_brings_it
     error = refused(want("cpu", "jax[cuda12]", "xgboost", "onnxruntime-gpu", "nvidia-ml-py"), client)
     assert error.message.splitlines() == [
         "accelerator is cpu, and these packages are for GPUs",
+        "  onnxruntime-gpu 1.22, named in requirements.txt",
         "  jax-cuda12-plugin 0.6, pulled in by jax 0.6",
         "  nvidia-cublas-cu12 12.6.4.1, pulled in by jax-cuda12-plugin 0.6 of jax 0.6",
         "  nvidia-nccl-cu12 2.1, pulled in by xgboost 3.0",
-        "  onnxruntime-gpu 1.22, named in requirements.txt",
     ]
     assert "xgboost-cpu instead of xgboost" in error.hint
     assert "onnxruntime instead of onnxruntime-gpu" in error.hint

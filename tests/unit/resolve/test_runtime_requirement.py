@@ -151,3 +151,11 @@ def test_the_users_own_constraints_hold(ask: Ask, client: Client, tmp_path: Path
     request = ask("alpha")
     request = replace(request, env={**request.env, "UV_CONSTRAINT": str(tmp_path / "limits.txt")})
     assert versions(resolve_wheels(request, client)[0]) == {"alpha": "1.5"}
+
+
+def test_a_projects_own_build_of_onnxruntime_is_the_only_one(ask: Ask, client: Client, shelf: Path) -> None:
+    for name in ("onnxruntime", "onnxruntime-gpu"):
+        make_wheel(shelf, name, "1.22")
+    onnx = [each for each in versions(resolve_wheels(ask("onnxruntime-gpu", extras=("onnx",)), client)[0]) if "onnx" in each]
+    assert onnx == ["onnxruntime-gpu"]
+    assert "onnxruntime" in versions(resolve_wheels(ask("alpha", extras=("onnx",)), client)[0])
