@@ -14,6 +14,7 @@ from shipwheel.errors import ResolveError
 from shipwheel.lock import Built, Wheel
 from shipwheel.project.requirements import Requirements
 from shipwheel.resolve.request import RUNTIME, WheelRequest
+from shipwheel.resolve.simple import normalise
 from shipwheel.resolve.uv import Uv, failure
 from shipwheel.runtime import NAME, runtime_wheel
 
@@ -85,24 +86,23 @@ def requirers(request: WheelRequest, folder: Path, tuning: Tuning, pins: Mapping
     else:
         arguments = [*_compile_arguments(request, output, tuning), "--constraint", str(constraints)]
     done = _uv(request).run(arguments, _stdin(request))
-    return _annotations(output.read_text("utf-8"), request) if done.returncode == 0 else {}
+    return _annotations(output.read_text("utf-8"), request.requirements) if done.returncode == 0 else {}
 
 
-def _annotations(text: str, request: WheelRequest) -> dict[str, tuple[str, ...]]:
-    """`NAME==VERSION`, then a line `# via NAME`, or `# via` and lines `#   NAME`; `-r FILE` is a file, `-r -` our own lines."""
+def _annotations(text: str, needs: Requirements) -> dict[str, tuple[str, ...]]:
+    """`NAME==VERSION`, then a line `# via NAME`, or `# via` and lines `#   NAME`; `-r FILE` is a file. Our lines get none."""
     found: dict[str, list[str]] = {}
-    name, files = "", request.requirements.files
+    name = ""
     for line in text.splitlines():
         if match := re.match(r"(?:-e )?([A-Za-z0-9][\w.-]*)", line):
-            name = re.sub(r"[-_.]+", "-", match[1]).lower()
-            found[name] = []
+            name = normalise(match[1])
         elif not line.startswith(" "):
             name = ""
-        elif match := re.match(r"\s+# (?:via |  )(\S.*)", line):
-            said = re.sub(r"^-r ", "", match[1])
-            who = files[0].name if said == "-" and files else Path(said).name if said != match[1] else said
-            if not said.startswith("-c "):
-                found.setdefault(name, []).append(who)
+        elif (match := re.match(r"\s+# (?:via |  )(\S.*)", line)) and not match[1].startswith("-c "):
+            who = match[1]
+            found.setdefault(name, []).append(Path(who[3:]).name if who.startswith("-r ") else who)
+    for match in filter(None, (re.match(r"[A-Za-z0-9][\w.-]*", line) for line in needs.pinned)):
+        found.setdefault(normalise(match[0]), []).append(needs.files[0].name if needs.files else needs.kind)
     return {name: tuple(who) for name, who in found.items()}
 
 

@@ -296,6 +296,22 @@ def test_whatever_is_for_gpus_in_a_cpu_image_is_named_at_once_with_who_brings_it
     assert "onnxruntime instead of onnxruntime-gpu" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("kind", "file"), [("environment.yml", "environment.yml"), ("poetry.lock", "poetry.lock"), ("bundle", "")]
+)
+def test_lines_of_other_tools_are_named_after_their_file(
+    want: Ask, client: Client, root: Path, said: list[str], kind: str, file: str
+) -> None:
+    files = (root / file,) if file else ()
+    for path in files:
+        path.write_text("")
+    needs = Requirements(kind=kind, files=files, pinned=("onnxruntime-gpu==1.22",))
+    resolve_wheels(want("auto", requirements=needs), client)
+    why = "poetry.lock holds onnxruntime-gpu 1.22" if kind == "poetry.lock" else f"onnxruntime-gpu 1.22, named in {kind}"
+    assert said == [f"  accelerator   cuda  ({why})"]
+    assert f"onnxruntime-gpu 1.22, named in {kind}" in refused(want("cpu", requirements=needs), client).message
+
+
 def test_in_auto_nobody_is_refused_for_what_comes_along(want: Ask, client: Client, said: list[str]) -> None:
     wheels, _ = resolve_wheels(want("auto", "xgboost"), client)
     assert names(wheels) == ["nvidia-nccl-cu12 2.1", "xgboost 3.0"]
