@@ -40,11 +40,12 @@ def docker_client(environment: Mapping[str, str]) -> Iterator[docker.DockerClien
     Raises:
         EngineAbsentError: nothing answers there.
     """
-    settings = docker.utils.kwargs_from_env(dict(environment))
-    if "base_url" not in settings:
-        settings = {**docker.ContextAPI.kwargs_from_context(environment=dict(environment)), **settings}
-    url = settings.get("base_url") or DEFAULT_SOCKET
+    url = environment.get("DOCKER_HOST") or DEFAULT_SOCKET
     try:
+        settings = docker.utils.kwargs_from_env(dict(environment))
+        if "base_url" not in settings:
+            settings = {**docker.ContextAPI.kwargs_from_context(environment=dict(environment)), **settings}
+        url = settings.get("base_url") or DEFAULT_SOCKET
         client = _connect(**{**settings, "base_url": url})
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         raise EngineAbsentError(

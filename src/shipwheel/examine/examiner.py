@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shipwheel.errors import ResolveError
-from shipwheel.examine.facts import Facts, FactsFolder, readable
+from shipwheel.examine.facts import Facts, FactsFolder, facts_in, readable
 from shipwheel.examine.system import counted, known_of, system_packages
 from shipwheel.gpu.cuda import needs_of
 from shipwheel.hashes import Hashes
 from shipwheel.lock import Lock, PlatformLock
-from shipwheel.native.elf import Elf, read_elf
 from shipwheel.native.members import elves_of_folder
 from shipwheel.native.search import PROJECT
 from shipwheel.native.versions import too_new
 from shipwheel.plan import Plan
 from shipwheel.progress import Progress
-from shipwheel.project import Project
 from shipwheel.resolve.needs import Chosen, Needs
 from shipwheel.resolve.project import Reach
 from shipwheel.resolve.target import MACHINES
@@ -64,7 +62,7 @@ class Examiner:
         with ThreadPoolExecutor() as pool:
             read = pool.map(lambda each: folder.of(each[1], each[2], each[0], python), files)
             yield from zip((name for name, _, _ in files), read, strict=True)
-        yield PROJECT, Facts(elves=tuple(_project_files(chosen.project)))
+        yield PROJECT, facts_in(elves_of_folder(chosen.project.files), PROJECT)
 
     def _wheels(self, chosen: Chosen) -> Iterator[tuple[str, str, Path]]:
         """Name, sha256 and file of every locked wheel."""
@@ -94,10 +92,3 @@ class Examiner:
 def _may_be_native(folder: Path) -> bool:
     """Whether building the folder could give native code, by the names of its files."""
     return any(path.suffix in _SOURCES for path in folder.rglob("*") if ".venv" not in path.parts)
-
-
-def _project_files(project: Project) -> Iterator[Elf]:
-    """The native files that lie in the project's folder and go into the image."""
-    for path, data in elves_of_folder(project.files):
-        if elf := read_elf(data, path):
-            yield elf

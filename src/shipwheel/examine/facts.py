@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from shipwheel.gpu.code import Code, Library
 from shipwheel.gpu.fatbin import read_library
 from shipwheel.layers.wheels import wheel_tree
 from shipwheel.lock import PlatformLock, Wheel
-from shipwheel.native.elf import Elf, read_elf
+from shipwheel.native.elf import Buffer, Elf, read_elf
 from shipwheel.native.members import elves_of_wheel
 
 CARRIED = "shipwheel"
@@ -40,8 +40,13 @@ def read_facts(wheel: Path, owner: str, python: str, scratch: Path | None = None
     Raises:
         WheelError: it is no proper wheel.
     """
+    return facts_in(elves_of_wheel(wheel_tree(wheel, python, owner).entries, scratch=scratch), owner)
+
+
+def facts_in(files: Iterable[tuple[str, Buffer]], owner: str) -> Facts:
+    """What native files say, each given with its path."""
     elves, libraries = list[Elf](), list[Library]()
-    for path, data in elves_of_wheel(wheel_tree(wheel, python, owner).entries, scratch=scratch):
+    for path, data in files:
         elf = read_elf(data, path)
         if elf is None:
             continue

@@ -30,7 +30,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """A file with code for GPUs; `path` as in `native.elf.Elf`, `owner` the package that it comes with. `problem`: it was not understood."""
+    """A file with code for GPUs; `path` as in `native.elf.Elf`, `owner` the package that it comes with.
+
+    `problem`: it was not understood.
+    """
 
     path: str
     owner: str

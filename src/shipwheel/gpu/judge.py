@@ -47,7 +47,9 @@ def _whole(found: Sequence[tuple[Library, Verdict]]) -> Verdict:
     verdicts = [verdict for library, verdict in found if library in counted]
     worst = min(verdicts, key=_rank)
     if worst.way == "native":
-        lacking = dict.fromkeys(purpose(library) for library, verdict in found if not verdict.ok)
+        lacking = dict.fromkeys(
+            purpose(library) or library.path.rpartition("/")[2] for library, verdict in found if not verdict.ok
+        )
         return replace(worst, reason=f"but for {', '.join(lacking)}") if lacking else worst
     count, all_of = sum(verdict.way == worst.way for verdict in verdicts), len(verdicts)
     if all_of == 1:

@@ -24,6 +24,17 @@ def purpose(library: Library) -> str:
 
 
 def essential(libraries: Iterable[Library]) -> list[Library]:
-    """Those that any program may call; all, where all are special."""
+    """Those that any program may call; all, where all are special.
+
+    A library for exact architectures alone (sm_90a) is one of several ways of a package that holds code for others too: vLLM's
+    FlashAttention 3 is called on Hopper only.
+    """
     found = list(libraries)
-    return [each for each in found if not purpose(each)] or found
+    usual = [each for each in found if not purpose(each)] or found
+    broad = {each.owner for each in usual if not _for_exact_ones(each)}
+    return [each for each in usual if not _for_exact_ones(each) or each.owner not in broad]
+
+
+def _for_exact_ones(library: Library) -> bool:
+    codes = [code for code in library.codes if code.kind != "lto"]
+    return bool(codes) and all(code.variant for code in codes)

@@ -26,7 +26,8 @@ _PACKAGES = MappingProxyType(
 )
 """The base of each Python, closed under dependencies, so that a lock tells base and system packages apart by name."""
 
-_SHELL = ("coreutils", "dash")
+SHELL = ("coreutils", "dash")
+"""What the setting `shell` adds."""
 
 DEBIAN_IMAGE = """apt base-files base-passwd bash bsdutils coreutils dash debconf debianutils diffutils dpkg findutils grep
 gzip hostname init-system-helpers libc-bin libc6 libgcc-s1 libstdc++6 login login.defs mawk mount ncurses-base ncurses-bin
@@ -34,8 +35,8 @@ passwd perl-base sed sqv sysvinit-utils tar tzdata util-linux"""
 """What Debian's smallest images are made of (priority required, and apt), with what they depend on; of any release."""
 
 
-def base_packages(python: str, *, shell: bool = False) -> tuple[str, ...]:
-    """Names of the packages of the base for Python `3.11` or `3.13`; `shell` adds dash and coreutils.
+def base_packages(python: str) -> tuple[str, ...]:
+    """Names of the packages of the base for Python `3.11` or `3.13`.
 
     Raises:
         ResolveError: another Python.
@@ -45,7 +46,7 @@ def base_packages(python: str, *, shell: bool = False) -> tuple[str, ...]:
             f"the composed base has no Python {python}",
             hint=f"it has {' and '.join(SUITES)}; set 'python' under [tool.shipwheel] to one of them",
         )
-    return tuple(sorted(_PACKAGES[python].split())) + (_SHELL if shell else ())
+    return tuple(sorted(_PACKAGES[python].split()))
 
 
 def interpreter_packages(python: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from shipwheel.oci.blob import Platform
 from shipwheel.oci.reference import Reference
 from shipwheel.project import Project, Served
 from shipwheel.project.rules import COMPOSED
-from shipwheel.resolve.base import DEBIAN_IMAGE, SUITES, base_packages, interpreter_packages
+from shipwheel.resolve.base import DEBIAN_IMAGE, SHELL, SUITES, base_packages, interpreter_packages
 from shipwheel.resolve.base_image import lock_base
 from shipwheel.resolve.debian import DebianArchives, DebIndex, IndexSource, load_index, resolve_debs
 from shipwheel.resolve.fingerprint import fingerprint
@@ -270,8 +270,9 @@ def _debs(project: Project, chosen: PlatformLock, reasons: Mapping[str, str], de
     """The base's packages where it is composed, and those that there are reasons for."""
     architecture, suite = chosen.platform.architecture, _suite(project, chosen)
     if chosen.base is None:
-        base = base_packages(project.python, shell=project.settings.shell)
-        return resolve_debs(debian.index(suite, architecture), {**reasons, **dict.fromkeys(base, "")})
+        base = dict.fromkeys(base_packages(project.python), "")
+        shell = dict.fromkeys(SHELL if project.settings.shell else (), "'shell' in the settings")
+        return resolve_debs(debian.index(suite, architecture), {**reasons, **shell, **base})
     if not reasons or not suite:
         return ()
     index = debian.index(suite, architecture)

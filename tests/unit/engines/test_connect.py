@@ -4,7 +4,10 @@ import socket
 import sys
 from pathlib import Path
 
-from shipwheel.engines.connect import _service
+import pytest
+
+from shipwheel.engines.connect import _service, docker_client
+from shipwheel.errors import EngineAbsentError
 
 
 def test_podmans_own_service_counts_as_started_only_when_it_listens(tmp_path: Path) -> None:
@@ -22,3 +25,9 @@ with socket.socket(socket.AF_UNIX) as listener:
     program.chmod(0o755)
     with _service(str(program), {}) as url, socket.socket(socket.AF_UNIX) as probe:
         probe.connect(url.removeprefix("unix://"))
+
+
+def test_certificates_that_are_not_there_are_told_as_an_engine_that_is_not(tmp_path: Path) -> None:
+    environment = {"DOCKER_HOST": "tcp://127.0.0.1:9", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path / "none")}
+    with pytest.raises(EngineAbsentError, match=r"no Docker engine answers at tcp://127\.0\.0\.1:9"), docker_client(environment):
+        pass

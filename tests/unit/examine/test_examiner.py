@@ -33,6 +33,7 @@ usr/lib/x86_64-linux-gnu/libGL.so.1                     libs/libgl1
 usr/lib/x86_64-linux-gnu/libmagic.so.1                  libs/libmagic1
 usr/lib/x86_64-linux-gnu/libpng16.so.16                 libs/libpng16-16
 """
+CUDA = fatbins.elf_file({".nv_fatbin": fatbins.container(fatbins.entry(fatbins.CUBIN, 80), fatbins.entry(fatbins.PTX, 90))})
 
 
 @dataclass
@@ -129,8 +130,7 @@ def test_a_newer_c_library_than_the_bases_is_an_error(bench: Bench) -> None:
 
 
 def test_code_for_gpus_of_a_package_for_cuda(bench: Bench) -> None:
-    code = fatbins.elf_file({".nv_fatbin": fatbins.container(fatbins.entry(fatbins.CUBIN, 80), fatbins.entry(fatbins.PTX, 90))})
-    bench.wheel("cupy-cuda12x", {"cupy/_core.so": code})
+    bench.wheel("cupy-cuda12x", {"cupy/_core.so": CUDA})
     found = bench.examine(bench.chosen()).accelerator
     assert found is not None
     assert (found.kind, found.version, found.driver) == ("cuda", "12", "525.60.13")
@@ -141,6 +141,15 @@ def test_the_projects_own_files_count(bench: Bench) -> None:
     folder = make_script(bench.folder / "project")
     (folder / "own.so").write_bytes(library(needed=["libpng16.so.16"]))
     assert bench.examine(bench.chosen()).packages == {"libpng16-16": "libpng16.so.16, needed by own.so of the project"}
+
+
+def test_code_for_gpus_in_the_projects_own_files_counts(bench: Bench) -> None:
+    bench.wheel("cupy-cuda12x", {"cupy/_core.so": CUDA})
+    folder = make_script(bench.folder / "project")
+    (folder / "own.so").write_bytes(fatbins.elf_file({".nv_fatbin": fatbins.container(fatbins.entry(fatbins.PTX, 100))}))
+    found = bench.examine(bench.chosen()).accelerator
+    assert found is not None
+    assert found.architectures == "compute_100"
 
 
 def test_on_a_base_that_is_not_debians_it_is_only_said(bench: Bench) -> None:

@@ -72,3 +72,14 @@ def test_libraries_for_linking_are_passed_over() -> None:
     found = judge(CUDA_126, [library("cufft", "lto_75"), library("a", "sm_80")], Host(architecture=80))
     assert [each.path for each, _ in found.libraries] == ["lib/a"]
     assert found.whole.way == "native"
+
+
+def test_a_way_for_exact_architectures_keeps_a_packages_others_from_nothing() -> None:
+    """vLLM brings FlashAttention 3 for sm_90a beside code for all."""
+    plain = Library(path="vllm/_C.so", owner="vllm", codes=parse_codes("sm_80 sm_90 sm_100"))
+    exact = Library(path="vllm/_fa3.so", owner="vllm", codes=parse_codes("sm_90a"))
+    alone = Library(path="other/_c.so", owner="other", codes=parse_codes("sm_90a"))
+    found = judge(CUDA_126, [plain, exact], Host(architecture=80))
+    assert (found.whole.way, found.whole.reason) == ("native", "but for _fa3.so")
+    assert judge(CUDA_126, [plain, exact, alone], Host(architecture=80)).whole.way == "no"
+    assert judge(CUDA_126, [exact], Host(architecture=80)).whole.way == "no"
