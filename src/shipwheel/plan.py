@@ -25,8 +25,10 @@ ENVIRONMENT = {
 """What every image sets over its base; the project's own `env` wins."""
 
 SHARED_MEMORY = {"dev.shipwheel.shm-size": "8g"}
-"""The label of images with torch, whose data loaders hand batches over in /dev/shm; `run` makes it that large. It is a limit:
-only what is used takes memory. 16 workers with 2 batches each (DataLoader's default) of 64 images of 3x512x512 floats are 6.4 GB."""
+"""The label of images with torch, whose data loaders hand batches over in /dev/shm; `run` makes it that large.
+
+It is a limit: only what is used takes memory. 16 workers with 2 batches each (DataLoader's default) of 64 images of 3x512x512
+floats are 6.4 GB."""
 
 SERVES = {"dev.shipwheel.serve": "1"}
 """The label of images whose command is the runtime."""
@@ -36,8 +38,8 @@ SERVES = {"dev.shipwheel.serve": "1"}
 class Plan:
     """A project, a platform and how the container starts; `annotations` are what the image tells people of itself.
 
-    `below` is what the config of a base from a registry gives: its environment and labels, under our own. `hardware` is what the
-    locked wheels ask of the machine, as environment for the engines' GPU support and labels.
+    `below` is what the config of a base from a registry gives: its environment and labels, under our own. `hardware` is what
+    the locked wheels ask of the machine, as environment for the engines' GPU support and labels.
     """
 
     project: Project

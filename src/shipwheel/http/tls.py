@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,4 +54,4 @@ def _folder_has_certificates() -> bool:
     import ssl
 
     folder = ssl.get_default_verify_paths().capath
-    return bool(folder and any(os.scandir(folder)))
+    return bool(folder and any(Path(folder).iterdir()))
