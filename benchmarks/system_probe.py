@@ -63,7 +63,7 @@ def _is_called(wanted: str, files: set[str]) -> bool:
 
 def _loading(files: set[str], needed_by: str) -> str:
     needed = needed_by and files & _needed(Path(sysconfig.get_path("platlib")) / needed_by)
-    return f"{needed_by} cannot be loaded without" if needed else ""
+    return f"{Path(needed_by).name} is not loaded without" if needed else ""
 
 
 def _needed(path: Path) -> set[str]:
