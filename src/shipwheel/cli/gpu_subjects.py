@@ -11,18 +11,14 @@ from typing import TypeVar
 from shipwheel.cli.context import Context, local_name
 from shipwheel.cli.workshop import open_workshop, this_machine
 from shipwheel.errors import StoreError, UsageError
-from shipwheel.examine.facts import FactsFolder, readable
+from shipwheel.examine.facts import FactsFolder
 from shipwheel.gpu.code import Library
 from shipwheel.gpu.fatbin import read_library
 from shipwheel.gpu.image import libraries_of
 from shipwheel.hashes import Hashes
-from shipwheel.lock import Lock, PlatformLock
 from shipwheel.native.elf import MAGIC
-from shipwheel.native.members import elves_of_folder
-from shipwheel.native.search import PROJECT
 from shipwheel.oci.blob import Platform
 from shipwheel.oci.image import images_of
-from shipwheel.plan import Plan
 from shipwheel.project import Project, load_project
 from shipwheel.resolve.fingerprint import current_lock
 
@@ -53,35 +49,14 @@ def find_libraries(context: Context, target: str) -> list[Library]:
 
 def _of_project(context: Context, project: Project) -> list[Library]:
     """As `lock` reads them, and remembers."""
+    from shipwheel.examine import Reader
+
     lock = current_lock(project)
     locked = _for_this_machine({each.platform: each for each in lock.platforms})
-    folder = FactsFolder(context.home / "downloads" / "facts")
-    files = _wheels(context, project, lock, locked)
-    libraries = [each for name, sha256, path in files for each in folder.of(sha256, path, name, lock.python).libraries]
-    own = (read_library(data, path, PROJECT) for path, data in elves_of_folder(project.files))
-    return [*libraries, *(each for each in own if each.codes)]
-
-
-def _wheels(context: Context, project: Project, lock: Lock, locked: PlatformLock) -> list[tuple[str, str, Path]]:
-    """Name, sha256 and file; what is built from source is built now, or was before."""
-    from shipwheel.supply import Supplier
-
-    wheels = readable(locked)
     with open_workshop(context, project) as shop:
-        supplier = Supplier(
-            lock=replace(lock, platforms=(replace(locked, wheels=wheels),)),
-            platform=locked.platform,
-            reach=shop.reach(),
-            home=context.home,
-            progress=shop.progress,
-        )
-        files = supplier.wheels()
-        built = supplier.built(Plan(project=project, platform=locked.platform))
-    sha256 = Hashes(context.home / "hashes").sha256
-    return [
-        *((each.name, each.sha256, files[each.filename]) for each in wheels),
-        *((each.name, sha256(path), path) for each, path in built),
-    ]
+        reader = Reader(reach=shop.reach(), home=shop.home, progress=shop.progress)
+        facts = reader.read(replace(project, python=lock.python), locked)
+    return [library for each in facts.values() for library in each.libraries]
 
 
 def _of_file(context: Context, path: Path) -> list[Library]:

@@ -44,7 +44,7 @@ def open_workshop(context: Context, project: Project, jobs: int = 0) -> Iterator
 def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
     """Where versions and files of this project come from; connections end with `stack`."""
     from shipwheel.credentials import Credentials
-    from shipwheel.examine import Examiner
+    from shipwheel.examine import Reader, examine
     from shipwheel.http import Client
     from shipwheel.resolve.debian import find_archives
     from shipwheel.resolve.indexes import project_indexes
@@ -63,7 +63,8 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
         repository=context.repository,
         say=functools.cache(context.say),  # two platforms mostly say the same
     )
-    return replace(reach, examine=Examiner(reach=reach, home=context.home, progress=context.progress()))
+    reader = Reader(reach=reach, home=context.home, progress=context.progress())
+    return replace(reach, examine=functools.partial(examine, reader))
 
 
 def wanted_platforms(asked: Iterable[str], project: Project) -> tuple[Platform, ...]:

@@ -13,12 +13,8 @@ from typing import Any
 from shipwheel.gpu.code import Code, Library
 from shipwheel.gpu.fatbin import read_library
 from shipwheel.layers.wheels import wheel_tree
-from shipwheel.lock import PlatformLock, Wheel
 from shipwheel.native.elf import Buffer, Elf, read_elf
 from shipwheel.native.members import elves_of_wheel
-
-CARRIED = "shipwheel"
-"""The source of the runtime's wheel, which has no native files."""
 
 FORMAT = 1
 """Raised when reading the same wheel would give other facts."""
@@ -79,11 +75,6 @@ class FactsFolder:
             fresh.write_text(json.dumps(asdict(facts)), "utf-8")
             fresh.replace(note)
         return facts
-
-
-def readable(locked: PlatformLock) -> tuple[Wheel, ...]:
-    """The wheels to look into: all but the runtime's own; some that call themselves pure (bitsandbytes 0.42) are not."""
-    return tuple(each for each in locked.wheels if each.source != CARRIED)
 
 
 def _decoded(value: Mapping[str, Any]) -> Facts:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shipwheel.errors import ResolveError
-from shipwheel.examine import Examiner
+from shipwheel.examine import Reader, examine
 from shipwheel.http import Client, Limits
 from shipwheel.lock import BaseImage, Built, Deb, PlatformLock
 from shipwheel.progress import SILENT
@@ -79,7 +79,7 @@ class Bench:
             env={"PATH": os.environ["PATH"]},
             say=self.said.append,
         )
-        return Examiner(reach=reach, home=home, progress=SILENT)(chosen)
+        return examine(Reader(reach=reach, home=home, progress=SILENT), chosen)
 
 
 @pytest.fixture

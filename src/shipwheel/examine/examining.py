@@ -1,0 +1,31 @@
+"""`examine`: from chosen wheels to the Debian packages that they need, and to what they need of a GPU."""
+
+from __future__ import annotations
+
+from shipwheel.examine.reader import Reader
+from shipwheel.examine.system import counted, known_of, system_packages
+from shipwheel.gpu.cuda import needs_of
+from shipwheel.native.versions import too_new
+from shipwheel.resolve.needs import Chosen, Needs
+from shipwheel.resolve.target import MACHINES
+
+
+def examine(reader: Reader, chosen: Chosen) -> Needs:
+    """What the wheels of one platform need.
+
+    Raises:
+        ResolveError: a wheel is made for a newer C library than the base has.
+        WheelError, NetworkError, IntegrityError: as `Reader.read`.
+    """
+    facts = reader.read(chosen.project, chosen.locked)
+    all_files = {owner: each.elves for owner, each in facts.items() if each.elves}
+    known = known_of(chosen, all_files)
+    owners = counted(all_files, known)
+    versions = {each.name: each.version for each in chosen.locked.packages}
+    machine = MACHINES[chosen.locked.platform.architecture]
+    if error := too_new(owners, chosen.glibc, chosen.distribution, machine=machine, releases=versions):
+        raise error
+    packages = system_packages(chosen, owners, known, reader.reach.say)
+    libraries = [library for each in facts.values() for library in each.libraries]
+    sonames = {elf.soname for elves in owners.values() for elf in elves if elf.soname}
+    return Needs(packages=packages, accelerator=needs_of(versions.items(), libraries, sonames))
