@@ -33,6 +33,7 @@ def command(
     Versions that a lock holds already stay where they still fit; --upgrade moves them.
     """
     upgrade, check = only["upgrade"], only["check"]
+    _by_itself(explain=explained, check=check, upgrade=upgrade, platform=platforms)
     directory, names = _split(words, upgrade)
     project = load_project(folder(directory))
     path = project.root / FILE_NAME
@@ -54,6 +55,13 @@ def command(
         previous=previous,
         upgrade=Upgrade(all=upgrade and not names, names=frozenset(names)),
     )
+
+
+def _by_itself(**flags: object) -> None:
+    """--explain and --check read the lock as it is, whole."""
+    given = [f"--{name}" for name, value in flags.items() if value]
+    if len(given) > 1 and given[0] in ("--explain", "--check"):
+        raise UsageError(f"{given[0]} and {given[1]} exclude each other", hint=f"{given[0]} reads the lock as it is")
 
 
 def _split(words: tuple[str, ...], upgrade: bool) -> tuple[str, tuple[str, ...]]:

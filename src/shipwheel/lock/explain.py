@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from shipwheel.errors import UsageError
 from shipwheel.lock.values import Deb, Lock, PlatformLock
 
 _DEPENDENCY = re.compile(r"(\S+) depends on it")
+_SHOWN = 5
+"""Packages that a hint names."""
 
 
 def is_dependency(deb: Deb) -> bool:
@@ -50,5 +53,15 @@ def _hint(lock: Lock, name: str) -> str:
     wheels = {wheel.name for each in lock.platforms for wheel in each.packages}
     if name.lower().replace("_", "-") in wheels:
         return f"'{name}' is a Python package: the requirements name it, or a package that needs it"
-    added = sorted({deb.name for each in lock.platforms for deb in each.debs if deb.reason})
-    return f"added were: {', '.join(added)}" if added else "nothing was added to the base"
+    added = {deb.name: deb for each in lock.platforms for deb in each.debs if deb.reason}
+    if near := _near(name.lower(), added):
+        return f"perhaps {', '.join(near)}"
+    asked = sorted(each for each, deb in added.items() if not is_dependency(deb))
+    return f"added were, with what they depend on: {', '.join(asked)}" if asked else "nothing was added to the base"
+
+
+def _near(word: str, added: Mapping[str, Deb]) -> list[str]:
+    """What has the word in its name, else what is there for a library or program of that name, else what is spelled like it."""
+    parts = [each for each in sorted(added) if word in each]
+    files = [each for each in sorted(added) if not is_dependency(added[each]) and word in added[each].reason.lower()]
+    return (parts or files or get_close_matches(word, added, cutoff=0.75))[:_SHOWN]
