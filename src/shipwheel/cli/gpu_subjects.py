@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from shipwheel.resolve.fingerprint import current_lock
 T = TypeVar("T")
 
 _FORMS = "give a project's folder, a wheel, a library, or an image of 'shipwheel images'"
+_FILE = re.compile(r"\.whl$|\.so(?:\.\d+)*$|^[./]")
+"""What can only be meant as a path."""
 _ANY_PYTHON = "3"
 """A wheel by itself is installed nowhere; its paths get this version."""
 
@@ -44,6 +47,8 @@ def find_libraries(context: Context, target: str) -> list[Library]:
         return _of_project(context, load_project(path))
     if path.is_file():
         return _of_file(context, path)
+    if _FILE.search(target):
+        raise UsageError(f"'{target}' does not exist", hint=_FORMS)
     return _of_image(context, target)
 
 

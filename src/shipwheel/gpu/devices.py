@@ -45,6 +45,8 @@ _PRODUCTS = {
 
 _ARCHITECTURE = re.compile(r"(?:(?:sm|compute)[ _-]?)?(\d{2,3}|\d{1,2}\.\d)[af]?")
 
+_AMD = re.compile(r"amd|radeon|instinct|mi\d|gfx\d|rx\d")
+
 _NOISE = re.compile(
     r"nvidia|geforce|tesla|jetson|agx|gpu|laptop|mobile|notebook|generation|edition|server|workstation|pascal|blackwell|super|ti|d"
     r"|pcie|sxm\d?|nvl|hbm\d?e?|dgxs|fhhl|max|q|\d+gb|mig.*|\d+g"
@@ -91,6 +93,8 @@ def _key(text: str) -> str:
 
 
 def _hint(key: str) -> str:
+    if _AMD.match(key):
+        return "AMD's GPUs are not judged here; give a product of NVIDIA, or an architecture as sm_89"
     names = {each: device.name for each, device in _products().items()} | {
         f"sm{each}": f"sm_{each}" for each in tables().architectures
     }

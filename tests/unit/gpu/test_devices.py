@@ -42,7 +42,15 @@ def test_a_product_is_called_as_nvidia_does() -> None:
 
 @pytest.mark.parametrize(
     ("text", "hint"),
-    [("A1001", "A100"), ("RTX 4095", "RTX 4090"), ("sm_88x", "sm_89"), ("L5", "L4"), ("sm_85", "sm_89"), ("Radeon", "sm_89")],
+    [
+        ("A1001", "A100"),
+        ("RTX 4095", "RTX 4090"),
+        ("sm_88x", "sm_89"),
+        ("L5", "L4"),
+        ("sm_85", "sm_89"),
+        ("Radeon", "AMD's"),
+        ("MI300X", "AMD's"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_near_ones(text: str, hint: str) -> None:
     with pytest.raises(UsageError, match="is no GPU that is known here") as error:
