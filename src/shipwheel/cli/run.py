@@ -18,7 +18,7 @@ from shipwheel.cli.engines import engine_option, surroundings
 from shipwheel.engines.attached import Attached
 from shipwheel.engines.engine import Container, State
 from shipwheel.engines.find import find_engine
-from shipwheel.engines.needs import Needs
+from shipwheel.engines.needs import ImageNeeds
 from shipwheel.engines.spec import (
     Limits,
     Port,
@@ -82,7 +82,7 @@ def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     name, settings = ensure_image(context, target, verify=not flags["no_verify"])
     image = context.store.resolve(name)
-    needs, chosen = Needs.of(image), _with_settings(flags, settings)
+    needs, chosen = ImageNeeds.of(image), _with_settings(flags, settings)
     spec = _spec(context, name, image, {**chosen, "command": ctx.meta[__name__]})
     spec = replace(spec, gpus=needs.gpus(chosen["gpus"], spec.env), limits=needs.limits(spec.limits))
     for remark in needs.remarks(chosen["gpus"]):

@@ -11,7 +11,7 @@ from shipwheel.doctor.special import Jetson
 from shipwheel.doctor.where import Where
 from shipwheel.engines.spec import parse_size
 from shipwheel.errors import UsageError
-from shipwheel.gpu.compatibility import Host, Needs, Verdict, check
+from shipwheel.gpu.compatibility import GpuNeeds, Host, Verdict, check
 from shipwheel.gpu.cuda import of_labels
 from shipwheel.lock import Accelerator
 from shipwheel.oci.blob import Platform
@@ -133,7 +133,7 @@ def _cuda(name: str, accelerator: Accelerator, hosts: Sequence[tuple[str, Host]]
     """Several GPUs alike get one line; one that runs it is enough, and the others are worth a warning."""
     verdicts: dict[tuple[Host, Verdict], list[str]] = {}
     for label, host in hosts:
-        verdicts.setdefault((host, check(Needs.of(accelerator), host)), []).append(label)
+        verdicts.setdefault((host, check(GpuNeeds.of(accelerator), host)), []).append(label)
     any_runs = any(verdict.ok for _, verdict in verdicts)
     for (_, verdict), labels in verdicts.items():
         where = "; ".join(labels)

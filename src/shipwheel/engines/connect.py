@@ -40,12 +40,9 @@ def docker_client(environment: Mapping[str, str]) -> Iterator[docker.DockerClien
     Raises:
         EngineAbsentError: nothing answers there.
     """
-    url = environment.get("DOCKER_HOST") or DEFAULT_SOCKET
+    settings = _docker_settings(environment)
+    url = settings.get("base_url") or DEFAULT_SOCKET
     try:
-        settings = docker.utils.kwargs_from_env(dict(environment))
-        if "base_url" not in settings:
-            settings = {**docker.ContextAPI.kwargs_from_context(environment=dict(environment)), **settings}
-        url = settings.get("base_url") or DEFAULT_SOCKET
         client = _connect(**{**settings, "base_url": url})
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         raise EngineAbsentError(
@@ -54,6 +51,17 @@ def docker_client(environment: Mapping[str, str]) -> Iterator[docker.DockerClien
         ) from None
     with _used(client) as ready:
         yield ready
+
+
+def _docker_settings(environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        settings: dict[str, Any] = docker.utils.kwargs_from_env(dict(environment))
+        if "base_url" not in settings:
+            settings = {**docker.ContextAPI.kwargs_from_context(environment=dict(environment)), **settings}
+    except DockerException as error:
+        reason = " ".join(str(error).split())
+        raise EngineAbsentError(f"Docker cannot be asked: {reason}", hint="correct DOCKER_* variables") from None
+    return settings
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`Needs`: what an image says that it needs of GPUs and shared memory; the labels that a build writes, and those of others."""
+"""`ImageNeeds`: what an image says that it needs of GPUs and shared memory, by the labels of a build and those of others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NARROWING = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class ImageNeeds:
     """Versions of CUDA and ROCm in an image, bytes of /dev/shm that suit it (0: nothing said), and its variables."""
 
     cuda: str = ""
@@ -32,7 +32,7 @@ class Needs:
     env: Mapping[str, str]
 
     @classmethod
-    def of(cls, image: Image | Index) -> Needs:
+    def of(cls, image: Image | Index) -> ImageNeeds:
         """Of an image, of an index the first (OCI image-spec, config.md, "Labels" and "Env")."""
         config = read_json(images_of(image)[0].config)
         said = (config.get("config") if isinstance(config, dict) else None) or {}

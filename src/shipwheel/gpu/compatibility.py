@@ -26,7 +26,7 @@ RENAMED = {101: 110}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class GpuNeeds:
     """What an image or a library needs: `cuda` (or ROCm, by `kind`) is a version such as 12.6, `codes` what it holds for GPUs.
 
     Empty `cuda`: none is known to be needed. No `codes`: none are known, and architectures are not checked.
@@ -37,7 +37,7 @@ class Needs:
     kind: str = "cuda"
 
     @classmethod
-    def of(cls, accelerator: Accelerator) -> Needs:
+    def of(cls, accelerator: Accelerator) -> GpuNeeds:
         """What a lock or an image's labels say."""
         return cls(cuda=accelerator.version, codes=parse_codes(accelerator.architectures), kind=accelerator.kind)
 
@@ -148,7 +148,7 @@ def first_driver(architecture: int) -> str:
     return own_driver(known.first).split(".")[0] if known else ""
 
 
-def check(needs: Needs, host: Host) -> Verdict:
+def check(needs: GpuNeeds, host: Host) -> Verdict:
     """Whether this host runs what needs these, and if not, why.
 
     Without a driver in `host` it is taken for new enough.
@@ -163,7 +163,7 @@ def _no(reason: str, remedy: str) -> Verdict:
     return Verdict(ok=False, way="no", reason=reason, remedy=remedy)
 
 
-def _driver_refuses(needs: Needs, host: Host) -> Verdict | None:
+def _driver_refuses(needs: GpuNeeds, host: Host) -> Verdict | None:
     """Too old or too new for the device, or too old for the CUDA. A Jetson's comes with its JetPack, by other numbers."""
     driver = parse_version(host.driver)
     if not driver or _tegra(host.architecture):
@@ -192,7 +192,7 @@ def _newer_driver(cuda: str, driver: str, branch: int, otherwise: str = "") -> s
     return ", or ".join(ways)
 
 
-def _code_decides(needs: Needs, host: Host) -> Verdict:
+def _code_decides(needs: GpuNeeds, host: Host) -> Verdict:
     """The driver takes the CUDA: which of the code runs?
 
     PTX is outside minor-version compatibility: only a driver of the CUDA that made it, or newer, compiles it (CUDA

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shipwheel.gpu.code import Library
-from shipwheel.gpu.compatibility import Host, Needs, Verdict, check
+from shipwheel.gpu.compatibility import GpuNeeds, Host, Verdict, check
 from shipwheel.gpu.special import essential, purpose
 from shipwheel.lock.values import Accelerator
 
@@ -32,13 +32,13 @@ class Judgement:
 def judge(accelerator: Accelerator | None, libraries: Sequence[Library], host: Host) -> Judgement:
     """A device runs the whole if it runs every library, but for special ones: nobody knows which of them a program calls."""
     kind, cuda = (accelerator.kind, accelerator.version) if accelerator else ("cuda", "")
-    without = check(Needs(kind=kind, cuda=cuda), host)
+    without = check(GpuNeeds(kind=kind, cuda=cuda), host)
     held = [each for each in libraries if any(code.kind != "lto" for code in each.codes)]
     if not without.ok:
         return Judgement(whole=without, libraries=tuple((each, without) for each in held))
     if not held:
         return Judgement(whole=without)
-    found = [(each, check(Needs(kind=kind, cuda=cuda, codes=each.codes), host)) for each in held]
+    found = [(each, check(GpuNeeds(kind=kind, cuda=cuda, codes=each.codes), host)) for each in held]
     return Judgement(whole=_whole(found), libraries=tuple(found))
 
 

@@ -9,7 +9,7 @@ import pytest
 from shipwheel.engines.devices import docker_requests
 from shipwheel.engines.gpus import AMD, NVIDIA, Gpus
 from shipwheel.engines.libpod import needs_libpod
-from shipwheel.engines.needs import Needs
+from shipwheel.engines.needs import ImageNeeds
 from shipwheel.engines.spec import GPUS_LABEL, Limits, RunSpec
 from shipwheel.errors import UsageError
 from shipwheel.oci.image import RuntimeConfig
@@ -95,9 +95,9 @@ def test_old_podmans_know_no_device_requests(version: str, expected: bool) -> No
     assert needs_libpod(version) is expected
 
 
-def needs(env: dict[str, str] | None = None, **labels: str) -> Needs:
+def needs(env: dict[str, str] | None = None, **labels: str) -> ImageNeeds:
     said = {f"dev.shipwheel.{key.replace('_', '-')}": value for key, value in labels.items()}
-    return Needs.of(image(config=RuntimeConfig(cmd=("x",), env=env or {}, labels=said)))
+    return ImageNeeds.of(image(config=RuntimeConfig(cmd=("x",), env=env or {}, labels=said)))
 
 
 def test_labels_of_an_image_are_read() -> None:

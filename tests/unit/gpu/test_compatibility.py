@@ -8,8 +8,8 @@ import pytest
 
 from shipwheel.gpu.code import Code
 from shipwheel.gpu.compatibility import (
+    GpuNeeds,
     Host,
-    Needs,
     check,
     first_driver,
     minimum_driver,
@@ -159,7 +159,7 @@ ROWS = [
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.cuda}-{row.holds}-on-{row.device}-{row.driver}".replace(" ", "+"))
 def test_the_verdict_is_that_of_nvidias_page(row: Row) -> None:
     host = Host(architecture=find_device(row.device).architecture, driver=row.driver)
-    verdict = check(Needs(cuda=row.cuda, codes=parse_codes(row.holds)), host)
+    verdict = check(GpuNeeds(cuda=row.cuda, codes=parse_codes(row.holds)), host)
     assert (verdict.way, verdict.ok) == (row.way, row.way != "no"), verdict
     assert row.why in verdict.reason
     assert bool(verdict.remedy) == (row.way != "native")
@@ -185,41 +185,41 @@ def test_the_table_is_large_and_says_where_each_row_is_from() -> None:
     ],
 )  # fmt: skip
 def test_a_refusal_says_what_to_do(cuda: str, holds: str, device: int, driver: str, remedy: str) -> None:
-    verdict = check(Needs(cuda=cuda, codes=parse_codes(holds)), Host(architecture=device, driver=driver))
+    verdict = check(GpuNeeds(cuda=cuda, codes=parse_codes(holds)), Host(architecture=device, driver=driver))
     assert not verdict.ok
     assert remedy in verdict.remedy
 
 
 def test_forward_compatibility_is_no_remedy_on_branches_that_have_reached_their_end() -> None:
-    verdict = check(Needs(cuda="13.0", codes=parse_codes(TORCH_130)), Host(architecture=80, driver="550.54.15"))
+    verdict = check(GpuNeeds(cuda="13.0", codes=parse_codes(TORCH_130)), Host(architecture=80, driver="550.54.15"))
     assert "cuda-compat" not in verdict.remedy, FORWARD
 
 
 def test_without_a_driver_only_the_code_decides() -> None:
-    assert check(Needs(cuda="13.0", codes=parse_codes("compute_80")), Host(architecture=90)).way == "jit"
-    assert check(Needs(cuda="13.0", codes=parse_codes("sm_80")), Host(architecture=90)).way == "no"
+    assert check(GpuNeeds(cuda="13.0", codes=parse_codes("compute_80")), Host(architecture=90)).way == "jit"
+    assert check(GpuNeeds(cuda="13.0", codes=parse_codes("sm_80")), Host(architecture=90)).way == "no"
 
 
 def test_a_driver_or_an_architecture_that_is_newer_than_the_tables_is_taken_for_able() -> None:
-    assert check(Needs(cuda="13.5", codes=parse_codes("compute_90")), Host(architecture=107, driver="620.10")).way == "jit"
-    assert check(Needs(cuda="13.5", codes=parse_codes("sm_130")), Host(architecture=130, driver="620.10")).way == "native"
+    assert check(GpuNeeds(cuda="13.5", codes=parse_codes("compute_90")), Host(architecture=107, driver="620.10")).way == "jit"
+    assert check(GpuNeeds(cuda="13.5", codes=parse_codes("sm_130")), Host(architecture=130, driver="620.10")).way == "native"
 
 
 def test_lto_ir_alone_is_no_code_that_a_device_runs() -> None:
     lto = Code(kind="lto", architecture=75)
     assert way([lto], 90) == "no"
-    assert check(Needs(cuda="12.6", codes=(lto,)), Host(architecture=90, driver="560.28.03")).ok
+    assert check(GpuNeeds(cuda="12.6", codes=(lto,)), Host(architecture=90, driver="560.28.03")).ok
 
 
 def test_rocm_runs_on_no_gpu_of_nvidia() -> None:
-    verdict = check(Needs.of(Accelerator(kind="rocm", version="6.2")), Host(architecture=90, driver="580.65.06"))
+    verdict = check(GpuNeeds.of(Accelerator(kind="rocm", version="6.2")), Host(architecture=90, driver="580.65.06"))
     assert not verdict.ok
     assert "ROCm 6.2" in verdict.reason
 
 
 def test_a_lock_says_what_is_needed() -> None:
     accelerator = Accelerator(kind="cuda", version="12.6", driver="525.60.13", architectures="sm_80 sm_90a compute_90")
-    needs = Needs.of(accelerator)
+    needs = GpuNeeds.of(accelerator)
     assert needs.cuda == "12.6"
     assert " ".join(code.name for code in needs.codes) == accelerator.architectures
 
