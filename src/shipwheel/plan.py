@@ -24,7 +24,10 @@ ENVIRONMENT = {
 }
 """What every image sets over its base; the project's own `env` wins."""
 
-SHARED_MEMORY = {"dev.shipwheel.shm-size": "8g"}
+SHM_LABEL = "dev.shipwheel.shm-size"
+"""The label with the size of /dev/shm that an image wants."""
+
+SHARED_MEMORY = {SHM_LABEL: "8g"}
 """The label of images with torch, whose data loaders hand batches over in /dev/shm; `run` makes it that large.
 
 It is a limit: only what is used takes memory. 16 workers with 2 batches each (DataLoader's default) of 64 images of 3x512x512

@@ -15,9 +15,7 @@ from shipwheel.gpu.compatibility import GpuNeeds, Host, Verdict, check
 from shipwheel.gpu.cuda import of_labels
 from shipwheel.lock import Accelerator
 from shipwheel.oci.blob import Platform
-
-SHM_SIZE = "dev.shipwheel.shm-size"
-"""The label with the /dev/shm that an image wants."""
+from shipwheel.plan import SHM_LABEL
 
 _EMULATORS = {"arm64": "qemu-aarch64", "amd64": "qemu-x86_64"}
 """Names that Debian's qemu-user-static and tonistiigi/binfmt register; Rosetta registers its own on Apple's machines."""
@@ -35,12 +33,12 @@ class Subject:
 
 def subject(name: str, platforms: Iterable[Platform], labels: Mapping[str, str]) -> Subject:
     """What an image's labels say that it needs."""
-    return Subject(name=name, platforms=tuple(platforms), accelerator=of_labels(labels), shm=_size(labels.get(SHM_SIZE, "")))
+    return Subject(name=name, platforms=tuple(platforms), accelerator=of_labels(labels), shm=_size(labels.get(SHM_LABEL, "")))
 
 
 def _size(text: str) -> int:
     try:
-        return parse_size(text, SHM_SIZE) if text else 0
+        return parse_size(text, SHM_LABEL) if text else 0
     except UsageError:  # a label of somebody else's
         return 0
 
