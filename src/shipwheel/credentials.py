@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Credentials:
     def _from_netrc(self, host: str) -> tuple[str, str] | None:
         import netrc
 
-        if not self.netrc or not self.netrc.is_file():
+        if not self.netrc or not os.access(self.netrc, os.F_OK) or not self.netrc.is_file():
             return None
         try:
             found = netrc.netrc(self.netrc).authenticators(host)

@@ -202,15 +202,31 @@ def test_files_that_no_image_can_hold(ship: Ship, broken: Path, kind: str) -> No
     assert "odd" in ship.fails(2, "build", broken, "--no-bytecode").error
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root reads everything")
-def test_a_file_that_cannot_be_read(ship: Ship, broken: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def weak(ship: Ship) -> Ship:
+    """The same user, who may not read everything even as root."""
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root reads everything")
+    flags = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
+    return replace(ship.as_a_process(), program=(*(() if os.geteuid() else flags), *ship.program))
+
+
+def test_a_file_that_cannot_be_read(weak: Ship, broken: Path) -> None:
     (broken / "secret.txt").write_text("x")
     (broken / "secret.txt").chmod(0)
-    flags = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
-    weak = replace(ship.as_a_process(), program=(*(() if os.geteuid() else flags), *ship.program))
     said = weak.fails(2, "build", broken, "--no-bytecode")
     assert "secret.txt" in said.error
     (broken / "secret.txt").chmod(0o600)
+
+
+def test_a_home_of_somebody_else(weak: Ship, project: Path, tmp_path: Path) -> None:
+    """HOME=/root in a container that runs as another user: what lies there is not ours, and not in the way."""
+    (tmp_path / "root").mkdir(mode=0)
+    there = weak.having(HOME=str(tmp_path / "root"), XDG_RUNTIME_DIR=str(tmp_path / "root"))
+    found = there.having(SHIPWHEEL_HOME=str(tmp_path / "root/cache")).run("doctor", "--json").json
+    assert ("error", "disk") in {(each["severity"], each["check"]) for each in found}
+    there("lock", project, "--check")
+    there.fails(5, "pull", "localhost:1/none:1")
 
 
 def test_a_folder_that_is_none(ship: Ship, project: Path) -> None:

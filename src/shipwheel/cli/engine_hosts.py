@@ -6,6 +6,7 @@ Only what is said of a whole registry is taken: no networks (10.0.0.0/8), wildca
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -60,7 +61,8 @@ def of_podman(env: Mapping[str, str], user: Path, system: Path) -> Hosts:
     chosen = env.get("CONTAINERS_REGISTRIES_CONF")
     main = [Path(chosen)] if chosen else [folder / "registries.conf" for folder in (user, system)]
     first = next((found for path in main if (found := _read(path, tomllib.loads))), {})
-    more = [path for folder in (system, user) for path in sorted((folder / "registries.conf.d").glob("*.conf"))]
+    parts = [folder / "registries.conf.d" for folder in (system, user)]
+    more = [path for folder in parts if os.access(folder, os.R_OK | os.X_OK) for path in sorted(folder.glob("*.conf"))]
     tables = {
         str(table.get("prefix") or table.get("location") or ""): table
         for content in (first, *(_read(path, tomllib.loads) for path in more))

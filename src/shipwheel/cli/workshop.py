@@ -52,7 +52,8 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
 
     cache = context.home / "downloads"
     indexes = project_indexes(project.root, project.requirements, context.env, cache / "hints")
-    credentials = Credentials(given=indexes.credentials, netrc=_netrc(context), keyring=shutil.which("keyring") or "")
+    netrc = Path(context.env.get("NETRC") or Path.home() / ".netrc")
+    credentials = Credentials(given=indexes.credentials, netrc=netrc, keyring=shutil.which("keyring") or "")
     reach = Reach(
         client=stack.enter_context(Client(credentials=credentials)),
         archives=find_archives(context.env, project.settings.debian_mirror or "", APT),
@@ -83,8 +84,3 @@ def wanted_platforms(asked: Iterable[str], project: Project) -> tuple[Platform, 
 def this_machine() -> Platform:
     """Linux on this machine's processor: what containers on it run."""
     return Platform.parse(f"linux/{os.uname().machine}")
-
-
-def _netrc(context: Context) -> Path | None:
-    path = Path(context.env.get("NETRC") or Path.home() / ".netrc")
-    return path if path.is_file() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -70,7 +71,7 @@ def check_proxies(found: Sequence[Proxy]) -> Iterator[Finding]:
 def check_certificates(env: Mapping[str, str]) -> Iterator[Finding]:
     """That files of certificates are there: without them no server is trusted."""
     for name in CERTIFICATES:
-        if (path := env.get(name)) and not Path(path).exists():
+        if (path := env.get(name)) and not os.access(path, os.F_OK):
             yield error(
                 "proxy", f"{name} names {path}, which is not there: no server is trusted", "correct or unset the variable"
             )
@@ -89,7 +90,7 @@ class LoginPlace:
 
 def read_logins(files: Sequence[Path], where: Where) -> tuple[LoginPlace, ...]:
     """Of docker's and podman's files, those that exist. No helper is asked: it may ask its user."""
-    return tuple(_login_place(path, where) for path in files if path.exists())
+    return tuple(_login_place(path, where) for path in files if os.access(path, os.F_OK))
 
 
 def _login_place(path: Path, where: Where) -> LoginPlace:

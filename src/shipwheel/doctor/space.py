@@ -32,7 +32,7 @@ class Room:
     @classmethod
     def at(cls, path: Path) -> Room | None:
         """None where nothing of it exists or may be seen."""
-        there = next((each for each in (path, *path.parents) if each.exists()), None)
+        there = next((each for each in (path, *path.parents) if os.access(each, os.F_OK)), None)
         if there is None:
             return None
         found = os.statvfs(there)

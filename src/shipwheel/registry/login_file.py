@@ -58,16 +58,16 @@ class LoginFile:
 
     @classmethod
     def read(cls, path: Path) -> LoginFile:
-        """An absent file is an empty one.
+        """An absent file is an empty one, and so is one in a folder that we may not enter: it is somebody else's.
 
         Raises:
             ConfigError: it cannot be read, or is not what docker and podman write.
         """
         try:
             return cls.parse(str(path), path.read_text("utf-8"))
-        except FileNotFoundError:
-            return cls(place=str(path), content={})
         except (OSError, UnicodeDecodeError) as error:
+            if not os.access(path, os.F_OK):
+                return cls(place=str(path), content={})
             why = getattr(error, "strerror", "no UTF-8")
             raise ConfigError(f"{path} cannot be read: {why}", hint="make it readable, or set DOCKER_CONFIG") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -144,7 +145,7 @@ class Registries:
     def _context(self, host: str) -> ssl.SSLContext:
         context = unchecked() if self._is_plain(host) else trusted()
         for folder in self._access.certificates:
-            if (folder / host).is_dir():
+            if os.access(folder / host, os.F_OK) and (folder / host).is_dir():
                 add_certificates(context, folder / host)
         return context
 

@@ -9,6 +9,7 @@ wins there. uv asks indexes one after the other (`first-index`), so extra ones m
 from __future__ import annotations
 
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -151,7 +152,10 @@ def _from_lines(root: Path, lines: Iterable[tuple[Path, str]]) -> _Found:
 
 
 def _uv_files(root: Path, env: Mapping[str, str]) -> Iterator[Path]:
-    """uv.toml hides the project's pyproject.toml (uv, "Configuration files"); the search goes up to the file system's root."""
+    """uv.toml hides the project's pyproject.toml (uv, "Configuration files"); the search goes up to the file system's root.
+
+    A user's own that cannot be read is passed over, as uv does: HOME may be somebody else's.
+    """
     if env.get("UV_NO_CONFIG"):
         return
     if chosen := env.get("UV_CONFIG_FILE"):
@@ -165,7 +169,7 @@ def _uv_files(root: Path, env: Mapping[str, str]) -> Iterator[Path]:
             yield folder / "pyproject.toml"
             break
     home = env.get("XDG_CONFIG_HOME") or (f"{env['HOME']}/.config" if env.get("HOME") else "")
-    yield from (path for path in (Path(home) / "uv" / "uv.toml", Path("/etc/uv/uv.toml")) if home and path.is_file())
+    yield from (path for path in (Path(home) / "uv" / "uv.toml", Path("/etc/uv/uv.toml")) if home and os.access(path, os.R_OK))
 
 
 def torch_backend(root: Path, env: Mapping[str, str]) -> str:
