@@ -47,6 +47,14 @@ class Opened:
         self._stack.close()
 
 
+def user_home(env: Mapping[str, str]) -> Path:
+    """HOME, else what the system says; / for a number without a name, as in containers."""
+    try:
+        return Path(env["HOME"]) if env.get("HOME") else Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """Read once from the environment; verbs pass on what the stages below need."""
@@ -59,7 +67,7 @@ class Context:
     @classmethod
     def from_environment(cls, env: Mapping[str, str], *, quiet: bool = False) -> Context:
         """`SHIPWHEEL_HOME`, else `XDG_CACHE_HOME/shipwheel`, else `~/.cache/shipwheel`."""
-        home = env.get("SHIPWHEEL_HOME") or (env.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")) + "/shipwheel"
+        home = env.get("SHIPWHEEL_HOME") or (env.get("XDG_CACHE_HOME") or str(user_home(env) / ".cache")) + "/shipwheel"
         return cls(home=Path(home).expanduser().absolute(), env=dict(env), quiet=quiet)
 
     @property

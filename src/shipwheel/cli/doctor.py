@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from shipwheel.cli.context import Context, emit, local_name
+from shipwheel.cli.context import Context, emit, local_name, user_home
 from shipwheel.cli.registries import logins
 from shipwheel.cli.workshop import APT, this_machine
 from shipwheel.credentials import Credentials
@@ -88,7 +88,7 @@ def _machine(context: Context, project: Project | None) -> tuple[Machine, list[F
         servers += _mirrors(context, project)
     except ShipwheelError as fault:
         faults.append(error("index", one_line(fault.message), fault.hint or "correct or remove that file"))
-    netrc = Path(context.env.get("NETRC") or Path.home() / ".netrc")
+    netrc = Path(context.env.get("NETRC") or user_home(context.env) / ".netrc")
     keyring = shutil.which("keyring", path=context.env.get("PATH")) or ""
     with Client(credentials=Credentials(given=given, netrc=netrc, keyring=keyring), limits=SOON) as client:
         outside = Outside(client=client, servers=tuple(servers), logins=logins(context.env).files)

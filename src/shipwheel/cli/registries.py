@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from shipwheel.cli.context import user_home
 from shipwheel.cli.engine_hosts import Hosts, of_docker, of_podman
 from shipwheel.errors import UsageError
 from shipwheel.registry.login_file import scope
@@ -103,5 +104,5 @@ def _shown(text: str) -> str:
 
 def _homes(env: Mapping[str, str]) -> tuple[Path, Path]:
     """The user's folder, and that of the user's settings."""
-    home = Path(env["HOME"]) if env.get("HOME") else Path.home()
+    home = user_home(env)
     return home, Path(env.get("XDG_CONFIG_HOME") or home / ".config")

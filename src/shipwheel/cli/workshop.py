@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipwheel.build import Workshop
-from shipwheel.cli.context import Context
+from shipwheel.cli.context import Context, user_home
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project
@@ -52,7 +52,7 @@ def find_reach(context: Context, project: Project, stack: ExitStack) -> Reach:
 
     cache = context.home / "downloads"
     indexes = project_indexes(project.root, project.requirements, context.env, cache / "hints")
-    netrc = Path(context.env.get("NETRC") or Path.home() / ".netrc")
+    netrc = Path(context.env.get("NETRC") or user_home(context.env) / ".netrc")
     credentials = Credentials(given=indexes.credentials, netrc=netrc, keyring=shutil.which("keyring") or "")
     reach = Reach(
         client=stack.enter_context(Client(credentials=credentials)),

@@ -62,6 +62,16 @@ _LIBRARY = _Cause(
     sentence="the shared library '{0}' is missing in the image",
     hint="add its Debian package to system-packages, then lock and build again",
 )
+_SHELL = _Cause(
+    pattern=re.compile(r"No such file or directory: '/bin/sh'"),
+    sentence="it calls a shell, and the image has none",
+    hint="set shell = true in the settings, then lock and build again",
+)
+_PROGRAM = _Cause(
+    pattern=re.compile(r"No such file or directory: '([\w+-]+)'"),
+    sentence="'{0}' is missing in the image",
+    hint="if it is a program, add its Debian package to system-packages, then lock and build again",
+)
 _READ_ONLY = _Cause(
     pattern=re.compile(r"Read-only file system: '([^']+)'|([^\s:']+): Read-only file system"),
     sentence="it may not write '{0}': the file system is read-only",
@@ -108,7 +118,7 @@ _STALE = _Cause(
 )
 _GPU = (_UNSERVED, _UNKNOWN_GPU, _OLD_DRIVER, _NO_DRIVER, _STALE)
 _AT_START = (*_GPU, _PORT, _COMMAND, _NOT_EXECUTABLE, _PROCESSOR)
-_IN_LOG = (_MODULE, _LIBRARY, _PORT, _READ_ONLY, _DENIED, _COMMAND, _PROCESSOR)
+_IN_LOG = (_MODULE, _LIBRARY, _SHELL, _PROGRAM, _PORT, _READ_ONLY, _DENIED, _COMMAND, _PROCESSOR)
 
 
 def refused(name: str, message: str) -> ContainerError | None:

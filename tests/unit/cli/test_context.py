@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from shipwheel.cli.context import Context, human, table
+from shipwheel.cli.context import Context, human, table, user_home
 from shipwheel.cli.workshop import this_machine, wanted_platforms
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Platform
@@ -26,6 +27,13 @@ from support.cargo import AMD64, ARM64, make_script
 )
 def test_home_comes_from_the_environment(env: dict[str, str], home: str) -> None:
     assert Context.from_environment(env).home == Path(home)
+
+
+def test_a_user_without_a_name_or_a_home_has_that_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    assert Context.from_environment({}).home == Path("/.cache/shipwheel")
+    assert user_home({"HOME": "/home/ada"}) == Path("/home/ada")
 
 
 @pytest.mark.parametrize(
