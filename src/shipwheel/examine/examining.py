@@ -5,7 +5,7 @@ from __future__ import annotations
 from shipwheel.examine.reader import Reader
 from shipwheel.examine.system import counted, known_of, system_packages
 from shipwheel.gpu.cuda import needs_of
-from shipwheel.native.versions import too_new
+from shipwheel.native.versions import newer_versions, too_new
 from shipwheel.resolve.needs import Chosen, Needs
 from shipwheel.resolve.target import MACHINES
 
@@ -23,8 +23,8 @@ def examine(reader: Reader, chosen: Chosen) -> Needs:
     owners = counted(all_files, known)
     versions = {each.name: each.version for each in chosen.locked.packages}
     machine = MACHINES[chosen.locked.platform.architecture]
-    if error := too_new(owners, chosen.glibc, chosen.distribution, machine=machine, releases=versions):
-        raise error
+    if newer := newer_versions(owners, chosen.glibc, chosen.distribution, machine=machine):
+        raise too_new(newer, versions, {each.name for each in chosen.locked.built})
     packages = system_packages(chosen, owners, known, reader.reach.say)
     libraries = [library for each in facts.values() for library in each.libraries]
     sonames = {elf.soname for elves in owners.values() for elf in elves if elf.soname}

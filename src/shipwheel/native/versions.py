@@ -1,9 +1,9 @@
-"""`too_new`: native files that are made for a newer C or C++ library than the base has."""
+"""`newer_versions`: native files that are made for a newer C or C++ library than the base has."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -76,25 +76,12 @@ def newer_versions(
     return tuple(worst[key] for key in sorted(worst))
 
 
-def too_new(
-    owners: Mapping[str, Sequence[Elf]],
-    glibc: int,
-    distribution: str,
-    *,
-    machine: str = "",
-    releases: Mapping[str, str] | None = None,
-) -> ResolveError | None:
-    """The error that says which packages need a newer C or C++ library than the base's, None where none does.
-
-    Arguments as of `newer_versions`; `releases` are the versions of packages, for the sentence.
-    """
-    found = newer_versions(owners, glibc, distribution, machine=machine)
-    if not found:
-        return None
-    names = {owner: f"{owner} {release}" for owner, release in (releases or {}).items()}
+def too_new(found: Sequence[TooNew], releases: Mapping[str, str], built: Collection[str] = ()) -> ResolveError:
+    """The error that names them all; `releases` are versions of packages, `built` those that this machine built from source."""
+    names = {owner: f"{owner} {release}" for owner, release in releases.items()}
     lines = [f"{names.get(each.owner, each.owner)} {each}" for each in found]
     message = lines[0] if len(lines) == 1 else "\n  ".join(("wheels need newer libraries than the base has:", *lines))
-    return ResolveError(message, hint=_hint(found))
+    return ResolveError(message, hint=_hint(found, built))
 
 
 def _wanted(environment: Environment, has: Mapping[str, str]) -> Iterator[TooNew]:
@@ -114,8 +101,10 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.rpartition("_")[2].split("."))
 
 
-def _hint(found: Sequence[TooNew]) -> str:
+def _hint(found: Sequence[TooNew], built: Collection[str]) -> str:
     names = ", ".join(sorted({each.owner for each in found}))
+    if all(each.owner in built for each in found):
+        return f"{names} was built here, where the C library is newer: take a wheel, or lock where it is as old as the base's"
     suite = _suite_with(found)
     later = f', or set python = "{suite[0]}", whose base is Debian {suite[1]}' if suite else ", or take a later base"
     return f"require another version of {names}{later}"

@@ -28,16 +28,14 @@ def test_the_newest_version_of_a_package_is_named_against_that_of_the_base() -> 
     ]
     found = newer_versions({"foo": files}, 36, "bookworm")
     assert found == (TooNew(owner="foo", path=f"{SITE}/foo/_x.so", wanted="GLIBC_2.38", has="2.36"),)
-    error = too_new({"foo": files}, 36, "bookworm", releases={"foo": "1.2"})
-    assert error is not None
+    error = too_new(found, {"foo": "1.2"})
     assert error.message == "foo 1.2 needs glibc 2.38 (foo/_x.so), and the base has 2.36"
     assert error.hint == 'require another version of foo, or set python = "3.13", whose base is Debian trixie'
 
 
 def test_several_packages_are_all_named() -> None:
     owners = {name: [elf(f"{name}/_x.so", ("libc.so.6", "GLIBC_2.99"))] for name in ("b", "a")}
-    error = too_new(owners, 41, "trixie")
-    assert error is not None
+    error = too_new(newer_versions(owners, 41, "trixie"), {})
     assert error.message.splitlines()[1:] == [
         "  a needs glibc 2.99 (a/_x.so), and the base has 2.41",
         "  b needs glibc 2.99 (b/_x.so), and the base has 2.41",
@@ -90,7 +88,12 @@ def test_a_made_library_is_refused_as_the_loader_would_refuse_it() -> None:
 
 
 def test_nothing_too_new_is_no_error() -> None:
-    assert too_new({"a": [elf("a/_a.so", ("libc.so.6", "GLIBC_2.28"))]}, 36, "bookworm") is None
+    assert newer_versions({"a": [elf("a/_a.so", ("libc.so.6", "GLIBC_2.28"))]}, 36, "bookworm") == ()
+
+
+def test_what_was_built_here_is_no_fault_of_its_version() -> None:
+    found = newer_versions({"ext": [elf("ext.so", ("libc.so.6", "GLIBC_2.38"))]}, 36, "bookworm")
+    assert too_new(found, {}, {"ext"}).hint.startswith("ext was built here, where the C library is newer")
 
 
 def test_every_distribution_in_the_tables_is_known_by_both() -> None:
