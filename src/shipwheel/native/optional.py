@@ -6,20 +6,11 @@ import re
 
 _TESTS = re.compile(r"(^|/)(tests?|testing|examples?|benchmarks?)/|(^|[/_])tests?([_.][^/]*)?$|[a-z]Test$")
 _PLUGINS = re.compile(r"/[^/]*plugins?/|/qml/|_dri\.so$")
-"""By their folder; QML's are loaded by what a window shows, and *_dri.so are Mesa's drivers."""
+"""By folder; QML's are loaded by what a window shows, *_dri.so are Mesa's drivers. For single packages see native.toml."""
 _OTHER_PYTHON = re.compile(r"python3\.(\d+)/.*\.(?:pypy|graalpy|cpython-3(?!\1\D))\d*[^/]*\.so$")
 
-_ON_REQUEST = re.compile(
-    "|".join(
-        (
-            r"/cupy_backends/cuda/libs/(cudnn|cusparselt|cutensor|cutensormg|nccl)\.",
-            r"/libtbbbind",  # TBB asks hwloc for the machine's nodes if it can
-            r"/onnxruntime/capi/libonnxruntime_providers_(tensorrt|nv_tensorrt_rtx|openvino|migraphx|vitisai)",
-            r"/open3d/lib(EGL|GL)\.so",  # put before the system's by who renders without a GPU
-        )
-    )
-)
-"""Files that widespread packages open only when they are asked to; for single versions of others, see native.toml."""
+_TBB = re.compile(r"/libtbbbind")
+"""TBB, which many packages bring, asks hwloc for the machine's nodes if it can."""
 
 
 def is_optional(path: str) -> bool:
@@ -29,4 +20,4 @@ def is_optional(path: str) -> bool:
 
 def is_plugin(path: str) -> bool:
     """Whether the file is opened only when something is asked for by name, or where another will do."""
-    return any(rule.search(path) for rule in (_PLUGINS, _OTHER_PYTHON, _ON_REQUEST))
+    return any(rule.search(path) for rule in (_PLUGINS, _OTHER_PYTHON, _TBB))

@@ -123,6 +123,14 @@ def test_what_a_package_opens_without_saying_so(bench: Bench) -> None:
     assert reason.startswith("libmagic.so.1, opened by ")
 
 
+def test_a_file_that_its_package_does_without_neither_needs_nor_brings_anything(bench: Bench) -> None:
+    """Open3D's own libGL is for who renders on the processor; its module takes the system's."""
+    files = {"open3d/pybind.so": library(needed=["libGL.so.1"]), "open3d/libGL.so.1": library(needed=["libnowhere.so.7"])}
+    bench.wheel("open3d", files)
+    assert set(bench.examine(bench.chosen()).packages) == {"libgl1"}
+    assert bench.said == []
+
+
 def test_a_newer_c_library_than_the_bases_is_an_error(bench: Bench) -> None:
     bench.wheel("fresh", {"fresh/_core.so": library(versions={"libc.so.6": "GLIBC_2.99"})})
     with pytest.raises(ResolveError, match=r"fresh 1\.0 needs glibc 2\.99 \(fresh/_core\.so\), and the base has 2\.36"):

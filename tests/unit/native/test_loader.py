@@ -57,14 +57,6 @@ def test_a_library_of_the_same_package_is_found_without_a_path() -> None:
     assert missing({"a": [elf("a/_a.so", "libx-12.so.1"), elf("a.libs/libx-12.so.1", soname="libx-12.so.1")]}) == ()
 
 
-def test_one_that_is_there_for_whoever_asks_is_not_found_without_a_path() -> None:
-    open3d = [elf("open3d/cpu/pybind.so", "libGL.so.1"), elf("open3d/libGL.so.1", "libglapi.so.0")]
-    assert [(each.name, each.optional) for each in missing({"open3d": open3d})] == [
-        ("libGL.so.1", False),
-        ("libglapi.so.0", True),
-    ]
-
-
 def test_a_library_of_another_package_is_found_where_a_path_leads_to_it() -> None:
     torch = elf("torch/lib/libtorch_cuda.so", "libcublas.so.12", runpath=("$ORIGIN/../../nvidia/cublas/lib",))
     assert missing({"torch": [torch], "nvidia-cublas-cu12": [elf("nvidia/cublas/lib/libcublas.so.12")]}) == ()
