@@ -116,9 +116,28 @@ _STALE = _Cause(
     sentence="'{0}' is not on the machine, where it should be taken from",
     hint=f"if it belongs to a GPU, the driver or toolkit has changed since: {_CDI}",
 )
+_CUDA = _Cause(
+    pattern=re.compile(
+        r"CUDA driver version is insufficient|Found no NVIDIA driver|no CUDA-capable device is detected"
+        r"|libcuda\.so\.1: cannot open shared object file"
+    ),
+    sentence="CUDA finds no GPU, or a driver that is too old",
+    hint="give it the GPUs with --gpus all; 'shipwheel doctor' says whether the driver is new enough",
+)
+_CPU_BUILD = _Cause(
+    pattern=re.compile(r"Torch not compiled with CUDA enabled"),
+    sentence="its torch is a build for the CPU",
+    hint='set accelerator = "cuda" in the settings, then lock and build again',
+)
+_NO_KERNEL = _Cause(
+    pattern=re.compile(r"no kernel image is available for execution on the device"),
+    sentence="a library has no code for this GPU",
+    hint="'shipwheel gpu check --device NAME' says on which GPUs the image runs",
+)
 _GPU = (_UNSERVED, _UNKNOWN_GPU, _OLD_DRIVER, _NO_DRIVER, _STALE)
 _AT_START = (*_GPU, _PORT, _COMMAND, _NOT_EXECUTABLE, _PROCESSOR)
-_IN_LOG = (_MODULE, _LIBRARY, _SHELL, _PROGRAM, _PORT, _READ_ONLY, _DENIED, _COMMAND, _PROCESSOR)
+_CALLS = (_CUDA, _CPU_BUILD, _NO_KERNEL, _MODULE, _LIBRARY, _SHELL, _PROGRAM)
+_IN_LOG = (*_CALLS, _PORT, _READ_ONLY, _DENIED, _COMMAND, _PROCESSOR)
 
 
 def refused(name: str, message: str) -> ContainerError | None:

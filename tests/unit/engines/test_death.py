@@ -40,6 +40,20 @@ def sentence(log: str = "", **changes: Any) -> str:
         ("FileNotFoundError: [Errno 2] No such file or directory: '/bin/sh'", "it calls a shell, and the image has none"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'", "'ffmpeg' is missing in the image"),
         ("FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'", "exit code 1"),
+        (
+            "CUDARuntimeError: cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version",
+            "CUDA finds no GPU, or a driver that is too old",
+        ),
+        ("RuntimeError: Found no NVIDIA driver on your system.", "CUDA finds no GPU, or a driver that is too old"),
+        (
+            "ImportError: libcuda.so.1: cannot open shared object file: No such file or directory",
+            "CUDA finds no GPU, or a driver that is too old",
+        ),
+        ("AssertionError: Torch not compiled with CUDA enabled", "its torch is a build for the CPU"),
+        (
+            "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+            "a library has no code for this GPU",
+        ),
         ("something else", "exit code 1"),
         ("ModuleNotFoundError: No module named 'old'\n" + "later\n" * 30, "exit code 1"),
     ],
