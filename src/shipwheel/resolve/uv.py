@@ -69,4 +69,6 @@ def _hint(text: str) -> str:
         return "give credentials in the index's URL, in ~/.netrc or in the keyring"
     if "error sending request" in text or "Connect" in text:
         return "check the network, the proxy settings and the address of the index"
+    if "Failed to initialize cache" in text:
+        return "set UV_CACHE_DIR to a folder of your own"
     return "loosen one of the requirements that it names" if "unsatisfiable" in text else ""

@@ -1,7 +1,9 @@
-"""uv is found, whoever asks first."""
+"""uv is found, whoever asks first; what it says gets a hint."""
 
 import subprocess
 import sys
+
+from shipwheel.resolve.uv import failure
 
 ASK = """
 import sysconfig, threading, time
@@ -27,3 +29,8 @@ print(found)
 def test_several_threads_may_be_the_first_to_ask() -> None:
     done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[0, 0, 0, 0]", done.stderr
+
+
+def test_a_cache_that_cannot_be_made_gets_a_hint() -> None:
+    said = "error: Failed to initialize cache at `/root/.cache/uv`\n  cause: failed to create directory: Permission denied (os error 13)"
+    assert failure("the requirements cannot be resolved", said).hint == "set UV_CACHE_DIR to a folder of your own"
