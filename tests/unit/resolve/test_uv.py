@@ -32,5 +32,5 @@ def test_several_threads_may_be_the_first_to_ask() -> None:
 
 
 def test_a_cache_that_cannot_be_made_gets_a_hint() -> None:
-    said = "error: Failed to initialize cache at `/root/.cache/uv`\n  cause: failed to create directory: Permission denied (os error 13)"
+    said = "error: Failed to initialize cache at `/root/.cache/uv`\n  cause: Permission denied (os error 13)"
     assert failure("the requirements cannot be resolved", said).hint == "set UV_CACHE_DIR to a folder of your own"
