@@ -18,6 +18,7 @@ from shipwheel.cli.engines import engine_option, surroundings
 from shipwheel.engines.attached import Attached
 from shipwheel.engines.engine import Container, State
 from shipwheel.engines.find import find_engine
+from shipwheel.engines.gpus import Gpus
 from shipwheel.engines.needs import ImageNeeds
 from shipwheel.engines.spec import (
     Limits,
@@ -80,6 +81,7 @@ def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any
     """Run a project or an image, and wait until it answers."""
     context: Context = ctx.obj
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _check(context, flags)
     name, settings = ensure_image(context, target, verify=not flags["no_verify"])
     image = context.store.resolve(name)
     needs, chosen = ImageNeeds.of(image), _with_settings(flags, settings)
@@ -95,6 +97,28 @@ def command(ctx: click.Context, /, target: str, engine: str | None, **flags: Any
             run.detached(found.run(spec))
         else:
             run.attached(found.run(spec))
+
+
+def _check(context: Context, flags: dict[str, Any]) -> None:
+    """Flags that say nothing are told before anything is built.
+
+    Raises:
+        UsageError: the first of them.
+    """
+    for flag in ("memory", "shm-size"):
+        if size := flags[flag.replace("-", "_")]:
+            parse_size(size, f"--{flag}")
+    if flags["gpus"]:
+        Gpus.parse(flags["gpus"])
+    if flags["name"]:
+        parse_name(flags["name"])
+    if flags["network"]:
+        parse_network(flags["network"])
+    for text in flags["publish"]:
+        Port.parse(text)
+    for text in flags["volume"]:
+        _volume(text)
+    parse_env(flags["env"], context.env)
 
 
 def ensure_image(context: Context, target: str, *, verify: bool = True) -> tuple[str, RunSettings]:
