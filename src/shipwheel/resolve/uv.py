@@ -43,13 +43,17 @@ def _program() -> str:
         return find_uv_bin()
 
 
+_MORE = "For more information, try '--help'."
+"""Of uv, not of ours."""
+
+
 def failure(what: str, stderr: str) -> ResolveError:
     """What uv printed as one sentence, and below it whatever else belongs to it; without credentials."""
     text = redact_text(stderr)
     start = re.search(r"^error: ", text, re.MULTILINE)
     body = text[start.end() :] if start else text
     body, hints = _without_hints(body)
-    lines = [re.sub(r"^(\s*)cause: ", r"\1", line).rstrip() for line in body.splitlines() if line.strip()]
+    lines = [re.sub(r"^(\s*)cause: ", r"\1", line).rstrip() for line in body.splitlines() if line.strip() and line != _MORE]
     if lines and lines[0].startswith("No solution found") and len(lines) > 1:
         del lines[0]
     first, rest = (lines[0].strip(), lines[1:]) if lines else ("uv said nothing", [])
@@ -69,6 +73,8 @@ def _hint(text: str) -> str:
         return "give credentials in the index's URL, in ~/.netrc or in the keyring"
     if "error sending request" in text or "Connect" in text:
         return "check the network, the proxy settings and the address of the index"
+    if "--torch-backend" in text:
+        return "UV_TORCH_BACKEND, or torch-backend in uv's settings, has it"
     if "Failed to initialize cache" in text:
         return "set UV_CACHE_DIR to a folder of your own"
     return "loosen one of the requirements that it names" if "unsatisfiable" in text else ""

@@ -34,3 +34,10 @@ def test_several_threads_may_be_the_first_to_ask() -> None:
 def test_a_cache_that_cannot_be_made_gets_a_hint() -> None:
     said = "error: Failed to initialize cache at `/root/.cache/uv`\n  cause: Permission denied (os error 13)"
     assert failure("the requirements cannot be resolved", said).hint == "set UV_CACHE_DIR to a folder of your own"
+
+
+def test_a_backend_that_uv_does_not_know_is_named_where_a_user_sets_it() -> None:
+    said = "error: invalid value 'x' for '--torch-backend <X>'\n  [possible values: cpu]\nFor more information, try '--help'.\n"
+    found = failure("the requirements cannot be resolved", said)
+    assert "--help" not in found.message
+    assert found.hint == "UV_TORCH_BACKEND, or torch-backend in uv's settings, has it"
