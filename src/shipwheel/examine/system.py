@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from posixpath import basename
 
+from shipwheel.gpu.bringing import how_to_bring, is_of_cuda
 from shipwheel.native.contents import load_contents
 from shipwheel.native.elf import Elf
 from shipwheel.native.known import Needs, known_needs
@@ -44,7 +45,8 @@ def system_packages(
     machine = MACHINES[chosen.locked.platform.architecture]
 
     def lacking(present: frozenset[str]) -> list[Missing]:
-        return [each for each in missing(owners, present, machine=machine) if not each.optional]
+        found = missing(owners, present, machine=machine)
+        return [each for each in found if not each.optional and not is_of_cuda(each.name)]
 
     asked = [needs for needs in known.values() if needs.libraries or needs.programs]
     if not (asked or lacking(STANDARD)):
@@ -59,6 +61,21 @@ def system_packages(
     for text in found.unresolved:
         say(f"  {text}")
     return found.packages
+
+
+def without_cuda(chosen: Chosen, owners: Owners) -> str:
+    """Which packages need libraries of CUDA that no package brings, with what to require, in lines; empty where none does.
+
+    On a GPU such a package does not start, or takes the processor without a word.
+    """
+    machine, lacking = MACHINES[chosen.locked.platform.architecture], dict[str, list[str]]()
+    for each in missing(owners, STANDARD, machine=machine):
+        if is_of_cuda(each.name) and not each.optional and not each.elsewhere:
+            lacking.setdefault(each.owner, []).append(each.name)
+    return "\n".join(
+        f"{owner} needs {', '.join(names)} of CUDA, which no package brings: {how_to_bring(owner, names)}"
+        for owner, names in sorted(lacking.items())
+    )
 
 
 def _known(chosen: Chosen, name: str, version: str, owners: Owners) -> Needs:

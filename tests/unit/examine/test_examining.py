@@ -145,6 +145,30 @@ def test_code_for_gpus_of_a_package_for_cuda(bench: Bench) -> None:
     assert found.architectures.split() == ["sm_80", "compute_90"]
 
 
+LACKING = "fast needs libcublas.so.12 of CUDA, which no package brings: require nvidia-cublas-cu12"
+
+
+def test_libraries_of_cuda_that_nothing_brings_are_said(bench: Bench) -> None:
+    bench.wheel("fast", {"fast/_core.so": library(needed=["libcublas.so.12"])})
+    assert bench.examine(bench.chosen()).packages == {}
+    assert bench.said == [f"  {LACKING}"]
+
+
+def test_they_are_an_error_where_the_project_is_for_cuda(bench: Bench) -> None:
+    bench.wheel("fast", {"fast/_core.so": library(needed=["libcublas.so.12"])})
+    chosen = bench.chosen()
+    settings = replace(chosen.project.settings, accelerator="cuda")
+    with pytest.raises(ResolveError, match=LACKING):
+        bench.examine(replace(chosen, project=replace(chosen.project, settings=settings)))
+
+
+def test_libraries_of_cuda_in_another_wheel_are_enough(bench: Bench) -> None:
+    bench.wheel("fast", {"fast/_core.so": library(needed=["libcublas.so.12"])})
+    bench.wheel("nvidia-cublas-cu12", {"nvidia/cublas/lib/libcublas.so.12": library(soname="libcublas.so.12")})
+    bench.examine(bench.chosen())
+    assert bench.said == []
+
+
 def test_the_projects_own_files_count(bench: Bench) -> None:
     folder = make_script(bench.folder / "project")
     (folder / "own.so").write_bytes(library(needed=["libpng16.so.16"]))
