@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import docker
 import docker.utils
 import requests
-from docker.errors import DockerException
+from docker.errors import DockerException, TLSParameterError
 
 from shipwheel.errors import EngineAbsentError
 
@@ -58,6 +58,10 @@ def _docker_settings(environment: Mapping[str, str]) -> dict[str, Any]:
         settings: dict[str, Any] = docker.utils.kwargs_from_env(dict(environment))
         if "base_url" not in settings:
             settings = {**docker.ContextAPI.kwargs_from_context(environment=dict(environment)), **settings}
+    except TLSParameterError:
+        where = environment.get("DOCKER_CERT_PATH") or "~/.docker"
+        problem = f"Docker cannot be asked: {where} lacks ca.pem, cert.pem or key.pem"
+        raise EngineAbsentError(problem, hint="correct DOCKER_CERT_PATH, or leave out DOCKER_TLS_VERIFY") from None
     except DockerException as error:
         reason = " ".join(str(error).split())
         raise EngineAbsentError(f"Docker cannot be asked: {reason}", hint="correct DOCKER_* variables") from None

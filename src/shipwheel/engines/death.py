@@ -60,7 +60,7 @@ _MODULE = _Cause(
 _LIBRARY = _Cause(
     pattern=re.compile(r"(?:ImportError|OSError): (\S+\.so[.\d]*): cannot open shared object file"),
     sentence="the shared library '{0}' is missing in the image",
-    hint="add its Debian package to system-packages, then lock and build again",
+    hint="lock and build again; if it is opened by name, add its Debian package to system-packages before",
 )
 _SHELL = _Cause(
     pattern=re.compile(r"No such file or directory: '/bin/sh'"),
