@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from shipwheel.cli.context import Context, emit, local_name
-from shipwheel.cli.gpu_subjects import find_libraries
+from shipwheel.cli.gpu_subjects import as_device, find_libraries
 from shipwheel.cli.workshop import this_machine
 from shipwheel.errors import UsageError
 from shipwheel.gpu.code import Library
@@ -28,10 +28,17 @@ _SHOWN = 5
 @click.command()
 @click.argument("target", metavar="[DIR|NAME|WHEEL]", default=".")
 @click.option(
-    "--device", "devices", multiple=True, required=True, help="A GPU: T4, H100, 'RTX 4090', sm_89, 8.9. Several may be given."
+    "--device",
+    "devices",
+    metavar="GPU",
+    multiple=True,
+    help="A GPU: T4, H100, 'RTX 4090', sm_89, 8.9. One is required, several may be given.",
 )
 @click.option(
-    "--driver", default="", help="The driver's version there, such as 535.104.05; otherwise it is taken for new enough."
+    "--driver",
+    metavar="VERSION",
+    default="",
+    help="The driver's version there, such as 535.104.05; otherwise it is taken for new enough.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print data: every library's verdict.")
 @click.pass_obj
@@ -41,6 +48,9 @@ def command(context: Context, target: str, devices: tuple[str, ...], driver: str
     It runs natively, or by PTX: that the driver compiles at the first start, which takes minutes, and a container forgets it. A
     GPU runs the whole if it runs every library, but for some with a special purpose. One that has nothing for it is named.
     """
+    if not devices:
+        near = "" if Path(target).exists() else as_device(target)
+        raise UsageError("Missing option '--device'", hint=near or "say which GPU, such as --device T4")
     found = [find_device(each) for each in devices]
     if driver and not parse_version(driver):
         raise UsageError(f"'{driver}' is no version of a driver", hint="give it as nvidia-smi prints it, 535.104.05")

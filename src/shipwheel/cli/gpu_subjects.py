@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mmap
 import re
+import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +16,7 @@ from shipwheel.cli.workshop import open_workshop, this_machine
 from shipwheel.errors import StoreError, UsageError
 from shipwheel.examine.facts import FactsFolder
 from shipwheel.gpu.code import Library
+from shipwheel.gpu.devices import find_device
 from shipwheel.gpu.fatbin import read_library
 from shipwheel.gpu.image import libraries_of
 from shipwheel.hashes import Hashes
@@ -52,6 +55,14 @@ def find_libraries(context: Context, target: str) -> list[Library]:
     return _of_image(context, target)
 
 
+def as_device(target: str) -> str:
+    """How `gpu check` is asked about a GPU that stands where a project or an image does; empty where that is no GPU."""
+    with suppress(UsageError):
+        find_device(target)
+        return f"shipwheel gpu check --device {shlex.quote(target)}"
+    return ""
+
+
 def _of_project(context: Context, project: Project) -> list[Library]:
     """As `lock` reads them, and remembers."""
     from shipwheel.examine import Reader
@@ -78,8 +89,9 @@ def _of_file(context: Context, path: Path) -> list[Library]:
 def _of_image(context: Context, name: str) -> list[Library]:
     try:
         found = context.store.resolve(local_name(name))
-    except StoreError as error:
-        raise UsageError(error.message, hint=_FORMS) from None
+    except (StoreError, UsageError) as error:
+        is_gpu = f"'{name}' is a GPU: {as_device(name)}" if as_device(name) else ""
+        raise UsageError(error.message, hint=is_gpu or _FORMS) from None
     image = _for_this_machine({each.platform: each for each in images_of(found)})
     context.store.bring((layer.blob for layer in image.layers), context.progress())
     return libraries_of(image)

@@ -145,13 +145,15 @@ def gpu_selection(text: str) -> str:
     names = chosen.removeprefix("device=").split(",")
     if chosen not in ("all", "none") and not (re.fullmatch(r"(?:device=)?[^=]+", chosen) and _are_gpus(names)):
         raise ValueError(f"'{text}' selects no GPUs; write all, none, how many, or which: device=0,2 or device=GPU-UUID")
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ValueError(f"'{text}' names GPU {twice} twice; name each once")
     if chosen.isdigit() and not int(chosen):
         raise ValueError("0 is how many, and no GPU; write device=0 for the first one, or none")
     return chosen
 
 
 def _are_gpus(names: list[str]) -> bool:
-    return len(set(names)) == len(names) and all(re.fullmatch(_GPU, name) for name in names)
+    return all(re.fullmatch(_GPU, name) for name in names)
 
 
 def web_address(text: str) -> str:

@@ -22,6 +22,13 @@ from shipwheel.cli.main import run
         ),
         (["gpu", "inspect", "gone.whl"], "'gone.whl' does not exist", "give a project's folder"),
         (["gpu", "check", "./gone", "--device", "T4"], "'./gone' does not exist", "give a project's folder"),
+        (["gpu", "check", "T4"], "Missing option '--device'", "shipwheel gpu check --device T4"),
+        (["gpu", "check"], "Missing option '--device'", "say which GPU, such as --device T4"),
+        (
+            ["gpu", "check", "T4", "--device", "L4"],
+            "'T4' is not an image name",
+            "'T4' is a GPU: shipwheel gpu check --device T4",
+        ),
         (["run", "nowhere", "--gpus", "rubbish"], "--gpus: 'rubbish' selects no GPUs", "write all, none"),
         (["run", "nowhere", "--shm-size", "much"], "--shm-size 'much' is not a size", "write a number"),
         (["run", "nowhere", "-p", "http"], "-p 'http' is not a port", "write HOST:CONTAINER"),

@@ -55,6 +55,13 @@ def test_what_selects_nothing(text: str) -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(("text", "twice"), [("device=0,0", "0"), ("1,0,1", "1"), (f"device={UUID},0,{UUID}", UUID)])
+def test_a_gpu_that_is_named_twice(text: str, twice: str) -> None:
+    with pytest.raises(UsageError, match=f"names GPU {twice} twice") as caught:
+        Gpus.parse(text)
+    assert caught.value.hint == "name each once"
+
+
 @pytest.mark.parametrize(
     ("gpus", "names"),
     [
