@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import mmap
 import re
-import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from posixpath import normpath
-from typing import IO
 
 from shipwheel.errors import IntegrityError
 from shipwheel.gpu.code import Library
 from shipwheel.gpu.fatbin import read_library
-from shipwheel.native.elf import MAGIC, Buffer, read_elf
+from shipwheel.native.elf import MAGIC, read_elf
+from shipwheel.native.members import hold
 from shipwheel.oci.blob import CHUNK, Blob
 from shipwheel.oci.gunzip import as_file, tar_of
 from shipwheel.oci.image import Image
@@ -25,8 +22,6 @@ NOBODY = "the image"
 """The owner of files that no Python package has recorded."""
 
 _RECORD = re.compile(r"(?P<folder>.*)/(?P<name>[^/]+?)-[^/-]+\.dist-info/RECORD")
-_IN_MEMORY = 16 << 20
-"""Bytes up to which a file is held in memory; a larger one goes through a temporary file."""
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
@@ -83,20 +78,10 @@ def _add(layer: _Layer, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
     if _RECORD.fullmatch(path):
         layer.records[path] = file.read()
     elif (first := file.read(len(MAGIC))) == MAGIC:
-        data = _held(first, file, member.size)
+        data = hold(file, member.size, start=first)
         elf = read_elf(data, path)
         if elf and elf.device_code and ((library := read_library(data, path, NOBODY)).codes or library.problem):
             layer.libraries.append(library)
-
-
-def _held(first: bytes, file: IO[bytes], size: int) -> Buffer:
-    if size <= _IN_MEMORY:
-        return first + file.read()
-    with tempfile.TemporaryFile(prefix="shipwheel-elf-") as copy:
-        copy.write(first)
-        shutil.copyfileobj(file, copy, CHUNK)
-        copy.flush()
-        return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _hidden(path: str, above: set[str]) -> bool:

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from shipwheel.errors import StoreError
 from shipwheel.native.elf import MAGIC, Buffer
@@ -71,15 +71,23 @@ def _first(entry: Entry) -> bytes:
 
 
 def _held(entry: Entry, scratch: Path | None) -> Buffer:
-    if entry.size <= _IN_MEMORY or entry.open is None:
+    if entry.open is None:
         return entry.read()
     try:
-        with tempfile.TemporaryFile(prefix="shipwheel-elf-", dir=scratch) as file:
-            with entry.open() as stream:
-                shutil.copyfileobj(stream, file, _CHUNK)
-            file.flush()
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        with entry.open() as stream:
+            return hold(stream, entry.size, scratch=scratch)
     except OSError as error:
         raise StoreError(
             f"no room to unpack {entry.origin or entry.path}: {error}", hint="set TMPDIR to a folder with more room"
         ) from None
+
+
+def hold(stream: IO[bytes], size: int, *, start: bytes = b"", scratch: Path | None = None) -> Buffer:
+    """`start`, which was read already, and the rest of a file of `size` bytes; a large one goes through a nameless file."""
+    if size <= _IN_MEMORY:
+        return start + stream.read()
+    with tempfile.TemporaryFile(prefix="shipwheel-elf-", dir=scratch) as file:
+        file.write(start)
+        shutil.copyfileobj(stream, file, _CHUNK)
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

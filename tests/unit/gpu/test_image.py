@@ -61,7 +61,7 @@ def test_other_whiteouts_leave_it(other: str) -> None:
 
 
 def test_large_files_go_through_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shipwheel.gpu.image._IN_MEMORY", 100)
+    monkeypatch.setattr("shipwheel.native.members._IN_MEMORY", 100)
     assert found(layer([Entry.data("libx.so", OLD)])) == [(NOBODY, "libx.so", ["sm_80"])]
 
 
