@@ -54,8 +54,21 @@ def test_the_table_for_people(ship: Ship, project: Path) -> None:
     assert lines[0].split() == ["PACKAGE", "LIBRARY", "SM_", "COMPUTE_", "(PTX)", "LTO_", "BYTES"]
     assert lines[1].split() == ["gamma-gpu", "gamma_gpu/lib/libone.so", "80", "90a", "90", "192", "B"]
     assert lines[2].split() == ["gamma-gpu", "gamma_gpu/lib/libtwo.so", "80", "75", "1.1", "kB"]
-    assert lines[-2].startswith("2 libraries, 1.3 kB of code: sm_80 1.1 kB, sm_90a 64 B")
-    assert lines[-1] == "in common: sm_80"
+    assert lines[-5:] == [
+        "2 libraries, 1.3 kB of code",
+        "  cubins, 1.1 kB: sm_80 1.1 kB, sm_90a 64 B",
+        "  PTX, 64 B: compute_90 64 B",
+        "  LTO, 64 B: lto_75 64 B",
+        "in common: sm_80",
+    ]
+
+
+def test_a_summary_of_many_architectures_has_the_largest(ship: Ship, tmp_path: Path) -> None:
+    many = (entry(CUBIN, architecture, bytes(1000 * size)) for size, architecture in enumerate((50, 60, 75, 80, 86, 89, 90), 1))
+    (tmp_path / "libmany.so").write_bytes(elf_file({".nv_fatbin": container(*many)}))
+    lines = ship("gpu", "inspect", tmp_path / "libmany.so").out.splitlines()
+    assert lines[-3] == "1 library, 28.0 kB of code"
+    assert lines[-2] == "  cubins, 28.0 kB: sm_90 7.0 kB, sm_89 6.0 kB, sm_86 5.0 kB, sm_80 4.0 kB, sm_75 3.0 kB, 2 others 3.0 kB"
 
 
 def test_what_was_read_once_is_remembered(ship: Ship, project: Path, shelf: Path) -> None:

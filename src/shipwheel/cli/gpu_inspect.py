@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +15,9 @@ from shipwheel.gpu.code import Code, Kind, Library
 from shipwheel.gpu.special import essential
 
 _HEADER = ("PACKAGE", "LIBRARY", "SM_", "COMPUTE_ (PTX)", "LTO_", "BYTES")
+_KINDS: dict[Kind, str] = {"cubin": "cubins", "ptx": "PTX", "lto": "LTO"}
+_SHOWN = 5
+"""Architectures whose bytes are summed up for each kind, the largest; --json has all."""
 
 
 @click.command()
@@ -36,7 +39,7 @@ def command(context: Context, target: str, as_json: bool) -> None:
     held = [each for each in libraries if each.codes]
     if held:
         click.echo(table([_row(each) for each in held], _HEADER, right=frozenset({5})))
-        click.echo(f"\n{_sum(held)}\n{_common(held)}")
+        click.echo("\n".join(["", *_sums(held), _common(held)]))
     elif not any(each.problem for each in libraries):
         context.say(f"nothing in '{target}' holds code for GPUs")
     for each in libraries:
@@ -62,8 +65,7 @@ def _code(code: Code) -> dict[str, Any]:
 def _row(library: Library) -> tuple[str, ...]:
     """Without the folder that all packages are in."""
     path = library.path.rpartition("site-packages/")[2]
-    kinds: tuple[Kind, ...] = ("cubin", "ptx", "lto")
-    return (library.owner, path, *(_numbers(library, kind) for kind in kinds), human(_size(library.codes)))
+    return (library.owner, path, *(_numbers(library, kind) for kind in _KINDS), human(_size(library.codes)))
 
 
 def _numbers(library: Library, kind: Kind) -> str:
@@ -71,10 +73,21 @@ def _numbers(library: Library, kind: Kind) -> str:
     return " ".join(f"{code.architecture}{code.variant}" for code in library.codes if code.kind == kind)
 
 
-def _sum(libraries: Sequence[Library]) -> str:
+def _sums(libraries: Sequence[Library]) -> Iterator[str]:
+    """All together, and a line for each kind of code that is there."""
     sums = totals(libraries)
-    each = ", ".join(f"{code.name} {human(code.size)}" for code in sums)
-    return f"{len(libraries)} {'libraries' if len(libraries) > 1 else 'library'}, {human(_size(sums))} of code: {each}"
+    yield f"{len(libraries)} {'libraries' if len(libraries) > 1 else 'library'}, {human(_size(sums))} of code"
+    for kind, name in _KINDS.items():
+        codes = sorted((code for code in sums if code.kind == kind), key=lambda code: -code.size)
+        if codes:
+            yield f"  {name}, {human(_size(codes))}: {', '.join(_largest(codes))}"
+
+
+def _largest(codes: Sequence[Code]) -> Iterator[str]:
+    shown = len(codes) if len(codes) == _SHOWN + 1 else _SHOWN
+    yield from (f"{code.name} {human(code.size)}" for code in codes[:shown])
+    if rest := codes[shown:]:
+        yield f"{len(rest)} others {human(_size(rest))}"
 
 
 def _common(libraries: Sequence[Library]) -> str:
