@@ -9,7 +9,7 @@ from posixpath import basename
 from shipwheel.gpu.bringing import how_to_bring, is_of_cuda
 from shipwheel.native.contents import load_contents
 from shipwheel.native.elf import Elf
-from shipwheel.native.known import Needs, known_needs
+from shipwheel.native.known import Known, known_needs
 from shipwheel.native.loader import Missing, missing
 from shipwheel.native.packages import choose_packages
 from shipwheel.resolve.base import DEBIAN_IMAGE
@@ -25,18 +25,18 @@ STANDARD = frozenset(
 Owners = Mapping[str, Sequence[Elf]]
 
 
-def known_of(chosen: Chosen, owners: Owners) -> Mapping[str, Needs]:
+def known_of(chosen: Chosen, owners: Owners) -> Mapping[str, Known]:
     """What each package opens or calls without saying so in its files, and which of its files it does without."""
     return {each.name: _known(chosen, each.name, each.version, owners) for each in chosen.locked.packages}
 
 
-def counted(owners: Owners, known: Mapping[str, Needs]) -> Owners:
+def counted(owners: Owners, known: Mapping[str, Known]) -> Owners:
     """Without files that a package does without where their libraries are not there."""
     return {owner: _counted(elves, known[owner].optional if owner in known else ()) for owner, elves in owners.items()}
 
 
 def system_packages(
-    chosen: Chosen, owners: Owners, known: Mapping[str, Needs], say: Callable[[str], object]
+    chosen: Chosen, owners: Owners, known: Mapping[str, Known], say: Callable[[str], object]
 ) -> Mapping[str, str]:
     """Debian packages to add to those that are locked, each with its reason; `say` takes what no package can bring.
 
@@ -78,7 +78,7 @@ def without_cuda(chosen: Chosen, owners: Owners) -> str:
     )
 
 
-def _known(chosen: Chosen, name: str, version: str, owners: Owners) -> Needs:
+def _known(chosen: Chosen, name: str, version: str, owners: Owners) -> Known:
     names = frozenset(_names(owners.get(name, ())))
     beside = {each.name for each in chosen.locked.packages}
     return known_needs(name, version, names, direct=chosen.project.requirements.asks_for(name), beside=beside)
@@ -96,5 +96,5 @@ def _counted(elves: Sequence[Elf], optional: Sequence[str]) -> tuple[Elf, ...]:
     return tuple(elf for elf in elves if not any(fnmatch(shown(elf), pattern) for pattern in optional))
 
 
-def _reason(needs: Needs) -> str:
+def _reason(needs: Known) -> str:
     return f"{', '.join((*needs.libraries, *needs.programs))}, {needs.why}"

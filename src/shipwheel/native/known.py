@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Known:
     """Of one package: `libraries` as the loader is asked for them (libsndfile.so.1), `programs` as they are called (ffmpeg).
 
     What a Debian release lacks of the libraries is no loss: the names of several releases stand side by side. `optional`
@@ -61,13 +61,13 @@ class Entry:
 
 def known_needs(
     package: str, version: str, bundled: frozenset[str], *, direct: bool = True, beside: Collection[str] = ()
-) -> Needs:
+) -> Known:
     """What is known of `package` (normalised name) beyond its files' headers; `bundled` are names of ELF files in its wheel.
 
     `direct` says whether the project's own requirements name it, `beside` are the other packages of the environment.
     """
     entries = [each for each in known().get(package, ()) if each.counts(version, direct, beside)]
-    return Needs(
+    return Known(
         libraries=tuple(name for each in entries for name in each.libraries if not _brings_library(bundled, name)),
         programs=tuple(name for each in entries for name in each.programs if not _brings_program(bundled, name)),
         optional=tuple(pattern for each in entries for pattern in each.optional),

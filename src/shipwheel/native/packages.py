@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from shipwheel.native.contents import Contents
-from shipwheel.native.known import Needs
+from shipwheel.native.known import Known
 from shipwheel.native.loader import Missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+class Added:
     """Debian packages to add, each with its reason, and what none of them brings, each as a line to print."""
 
     packages: Mapping[str, str] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class _Want:
     lost: bool
 
 
-def choose_packages(missing: Iterable[Missing], known: Iterable[Needs], contents: Contents, have: Collection[str]) -> Chosen:
+def choose_packages(missing: Iterable[Missing], known: Iterable[Known], contents: Contents, have: Collection[str]) -> Added:
     """The packages of `contents` that bring all of it; `have` are names of packages that are there.
 
     A package that is there, or that something else needs, wins over another that brings the same. What is optional adds none.
@@ -39,7 +39,7 @@ def choose_packages(missing: Iterable[Missing], known: Iterable[Needs], contents
         taken = (name for names in (have, chosen) for name in want.owners if name in names)
         if name := next(taken, next(iter(want.owners), "")):
             chosen.setdefault(name, []).append(want)
-    return Chosen(
+    return Added(
         packages={name: _reason(wants) for name, wants in sorted(chosen.items()) if name not in have},
         unresolved=tuple(f"{want.reason}, is in no Debian package" for want in wanted if want.lost and not want.owners),
     )
@@ -53,7 +53,7 @@ def _missing(missing: Iterable[Missing], contents: Contents) -> Iterator[_Want]:
             yield _Want(reason=each.reason, files=files, owners=owners, lost=not each.elsewhere)
 
 
-def _known(known: Iterable[Needs], contents: Contents) -> Iterator[_Want]:
+def _known(known: Iterable[Known], contents: Contents) -> Iterator[_Want]:
     """What packages open and call; of libraries, the names of several Debian releases stand side by side."""
     for needs in known:
         for name in needs.libraries:

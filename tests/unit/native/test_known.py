@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from shipwheel.http import Client
 from shipwheel.native.contents import load_contents
-from shipwheel.native.known import Entry, Needs, known, known_needs
+from shipwheel.native.known import Entry, Known, known, known_needs
 from shipwheel.resolve.base import SUITES
 from shipwheel.resolve.debian import IndexSource, find_archives
 
@@ -43,7 +43,7 @@ def test_packages_stand_in_order():
 
 
 def test_a_package_of_which_nothing_is_known_needs_nothing():
-    assert known_needs("numpy", "2.4.6", frozenset()) == Needs()
+    assert known_needs("numpy", "2.4.6", frozenset()) == Known()
 
 
 def test_a_library_in_the_wheel_is_not_needed():
@@ -66,17 +66,17 @@ def test_a_program_in_the_wheel_is_not_needed():
 
 
 def test_another_package_can_bring_the_same():
-    assert known_needs("psycopg", "3.3.9", frozenset(), beside={"psycopg-binary"}) == Needs()
+    assert known_needs("psycopg", "3.3.9", frozenset(), beside={"psycopg-binary"}) == Known()
 
 
 def test_what_another_package_requires_by_the_way_needs_less():
     assert known_needs("graphviz", "0.21", frozenset()).programs == ("dot",)
-    assert known_needs("graphviz", "0.21", frozenset(), direct=False) == Needs()
+    assert known_needs("graphviz", "0.21", frozenset(), direct=False) == Known()
 
 
 def test_versions_are_told_apart():
     assert known_needs("kaleido", "0.2.1", frozenset()).programs == ("bash", "dirname")
-    assert known_needs("kaleido", "1.3.0", frozenset()) == Needs()
+    assert known_needs("kaleido", "1.3.0", frozenset()) == Known()
 
 
 def test_says_which_file_opens_or_calls():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipwheel.native.contents import DebianContents
-from shipwheel.native.known import Needs
+from shipwheel.native.known import Known
 from shipwheel.native.loader import Missing
 from shipwheel.native.packages import choose_packages
 
@@ -28,8 +28,8 @@ def lib(name: str, owner: str = "some", *files: str) -> Missing:
 
 
 GL = lib("libGL.so.1", "opencv-python", "cv2/cv2.abi3.so")
-FFMPEG = Needs(programs=("ffmpeg",), why="called by utils.py of pydub")
-OPENED = Needs(libraries=("libGL.so.0", "libGL.so.1"), why="opened by gl.py of pyglet")
+FFMPEG = Known(programs=("ffmpeg",), why="called by utils.py of pydub")
+OPENED = Known(libraries=("libGL.so.0", "libGL.so.1"), why="opened by gl.py of pyglet")
 JACK, JACK_NET = lib("libjack.so.0"), lib("libjacknet.so.0")
 
 
@@ -58,7 +58,7 @@ JACK, JACK_NET = lib("libjack.so.0"), lib("libjacknet.so.0")
     ],
 )  # fmt: skip
 def test_each_package_has_its_reason(
-    missing: list[Missing], known: list[Needs], have: list[str], packages: dict[str, str]
+    missing: list[Missing], known: list[Known], have: list[str], packages: dict[str, str]
 ) -> None:
     chosen = choose_packages(missing, known, CONTENTS, have)
     assert chosen.packages == packages
@@ -71,7 +71,7 @@ def test_what_debian_lacks_is_told_unless_it_may_be_lacking() -> None:
         replace(lib("libtorch.so", "ext"), elsewhere=("torch",)),
         replace(lib("libtest.so.1"), optional=True),
     ]
-    known = [Needs(libraries=("libold.so.1",), programs=("java",), why="used by a.py of bar")]
+    known = [Known(libraries=("libold.so.1",), programs=("java",), why="used by a.py of bar")]
     chosen = choose_packages(missing, known, CONTENTS, [])
     assert chosen.packages == {}
     assert chosen.unresolved == (
