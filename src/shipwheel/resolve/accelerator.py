@@ -40,6 +40,12 @@ _LIBRARY = re.compile(
 )
 _DATED = re.compile(r"nvidia-cuda-runtime(?:-cu\d+)?|cuda-toolkit")
 """Libraries whose version is CUDA's."""
+_SHARED = re.compile(r"nvidia-(?:cublas|cuda-.*|nvjitlink|nvtx|nvvm)")
+"""Libraries without a suffix whose major version is CUDA's; that of cuRAND is 10, of cuFFT 12, and so on."""
+_UNSUFFIXED = "13"
+"""The first CUDA whose libraries have names without -cuNN."""
+_STUB = "0."
+"""Versions of names that PyPI only keeps: nvidia-cuda-runtime-cu13 is 0.0.1 and empty."""
 _NAMED = re.compile(r".*-cu(?:da)?(\d{2,3})x?(?:-[a-z]+)*")
 _ROCM = re.compile(r"(?:^|.*-)rocm(\d*).*")
 _ROCM_LIBRARY = re.compile(r"(?:pytorch-)?triton-rocm|rocm-sdk.*")
@@ -99,13 +105,23 @@ def sign_of(name: str, version: str) -> Sign | None:
             kind="cpu" if cpu else "cuda" if cuda else "rocm", role="build", version=_dotted(cuda) if cuda else rocm or ""
         )
     if match := _LIBRARY.fullmatch(name):
-        dated = ".".join(version.split(".")[:2]) if _DATED.fullmatch(name) else match[1] or ""
-        return Sign(kind="cuda", role="library", version=dated)
+        return Sign(kind="cuda", role="library", version=_of_library(name, version, match[1] or ""))
     if match := _ROCM.fullmatch(name):
         return Sign(kind="rocm", role="library" if _ROCM_LIBRARY.fullmatch(name) else "purpose", version=match[1])
     if match := _NAMED.fullmatch(name):
         return Sign(kind="cuda", role="purpose", version=_dotted(match[1]))
     return Sign(kind="cuda", role="purpose") if name in _GPU_ONLY else None
+
+
+def _of_library(name: str, version: str, suffix: str) -> str:
+    """The CUDA of one of its libraries; a stub without a suffix and the bindings, which serve several, say none."""
+    if version.startswith(_STUB):
+        return suffix
+    if _DATED.fullmatch(name):
+        return ".".join(version.split(".")[:2])
+    if suffix or not name.startswith("nvidia-"):
+        return suffix
+    return version.partition(".")[0] if _SHARED.fullmatch(name) else _UNSUFFIXED
 
 
 def _dotted(digits: str) -> str:

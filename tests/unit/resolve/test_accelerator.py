@@ -45,7 +45,15 @@ TORCH = (
         ("jaxlib==0.4.13+cuda12.cudnn89", Sign(kind="cuda", role="build", version="12")),
         ("torch-scatter==2.1.2+pt26cu124", Sign(kind="cuda", role="build", version="12.4")),
         ("nvidia-cublas-cu12==12.6.4.1", Sign(kind="cuda", role="library", version="12")),
-        ("nvidia-cublas==13.1.0.3", Sign(kind="cuda", role="library")),
+        ("nvidia-cublas==13.10.0.20", Sign(kind="cuda", role="library", version="13")),
+        ("nvidia-cublas==14.0.1.2", Sign(kind="cuda", role="library", version="14")),
+        ("nvidia-curand==10.4.5.25", Sign(kind="cuda", role="library", version="13")),
+        ("nvidia-cufft==12.5.0.14", Sign(kind="cuda", role="library", version="13")),
+        ("nvidia-nvjitlink==13.5.37", Sign(kind="cuda", role="library", version="13")),
+        ("nvidia-cuda-runtime-cu13==0.0.1", Sign(kind="cuda", role="library", version="13")),
+        ("nvidia-curand-cu13==0.0.1", Sign(kind="cuda", role="library", version="13")),
+        ("nvidia-cublas==0.0.1.dev5", Sign(kind="cuda", role="library")),
+        ("cuda-bindings==12.9.4", Sign(kind="cuda", role="library")),
         ("nvidia-cuda-runtime==13.0.96", Sign(kind="cuda", role="library", version="13.0")),
         ("nvidia-cuda-runtime-cu12==12.6.77", Sign(kind="cuda", role="library", version="12.6")),
         ("cuda-toolkit==13.0.2", Sign(kind="cuda", role="library", version="13.0")),
@@ -153,6 +161,17 @@ def test_two_major_versions_of_cuda_name_who_brings_each() -> None:
     assert list(contradictions(packages, "amd64")) == [
         "CUDA 12: nvidia-nccl-cu12 2.32.3, pulled in by xgboost 3.2.0",
         "CUDA 13: nvidia-nccl-cu13 2.30, pulled in by torch 2.15.0",
+    ]
+
+
+def test_nvidias_libraries_with_and_without_a_suffix_are_two_cudas() -> None:
+    packages = [
+        package("nvidia-curand==10.4.5.25", "requirements.txt"),
+        package("nvidia-curand-cu12==10.3.10.19", "requirements.txt"),
+    ]
+    assert list(contradictions(packages, "amd64")) == [
+        "CUDA 12: nvidia-curand-cu12 10.3.10.19, named in requirements.txt",
+        "CUDA 13: nvidia-curand 10.4.5.25, named in requirements.txt",
     ]
 
 
