@@ -68,7 +68,15 @@ def test_a_summary_of_many_architectures_has_the_largest(ship: Ship, tmp_path: P
     (tmp_path / "libmany.so").write_bytes(elf_file({".nv_fatbin": container(*many)}))
     lines = ship("gpu", "inspect", tmp_path / "libmany.so").out.splitlines()
     assert lines[-3] == "1 library, 28.0 kB of code"
-    assert lines[-2] == "  cubins, 28.0 kB: sm_90 7.0 kB, sm_89 6.0 kB, sm_86 5.0 kB, sm_80 4.0 kB, sm_75 3.0 kB, 2 others 3.0 kB"
+    largest = "sm_90 7.0 kB, sm_89 6.0 kB, sm_86 5.0 kB, sm_80 4.0 kB, sm_75 3.0 kB"
+    assert lines[-2] == f"  cubins, 28.0 kB: {largest}, 2 others 3.0 kB"
+
+
+def test_a_lock_needs_no_app_beside_it(ship: Ship, project: Path) -> None:
+    first = ship("gpu", "inspect", project).out
+    (project / "app.py").unlink()
+    assert ship("gpu", "inspect", project).out == first
+    assert ship("gpu", "check", project, "--device", "A100").out == "A100, sm_80: runs natively\n"
 
 
 def test_what_was_read_once_is_remembered(ship: Ship, project: Path, shelf: Path) -> None:

@@ -87,7 +87,7 @@ def _of_project(path: Path) -> Accelerator | None:
     from shipwheel.project import load_project
     from shipwheel.resolve.fingerprint import current_lock
 
-    platforms = {each.platform: each for each in current_lock(load_project(path)).platforms}
+    platforms = {each.platform: each for each in current_lock(load_project(path, needs_command=False)).platforms}
     return (platforms.get(this_machine()) or next(iter(platforms.values()))).accelerator
 
 

@@ -47,7 +47,7 @@ def find_libraries(context: Context, target: str) -> list[Library]:
     """
     path = Path(target)
     if path.is_dir():
-        return _of_project(context, load_project(path))
+        return _of_project(context, load_project(path, needs_command=False))
     if path.is_file():
         return _of_file(context, path)
     if _FILE.search(target):

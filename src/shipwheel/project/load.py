@@ -60,8 +60,8 @@ class Project:
     python_demands: tuple[Demand, ...] = ()
 
 
-def load_project(root: Path) -> Project:
-    """Read the folder: settings, requirements, Python's version, files, command.
+def load_project(root: Path, *, needs_command: bool = True) -> Project:
+    """Read the folder: settings, requirements, Python's version, files, command; that may be empty where none is needed.
 
     Raises:
         ConfigError: mistakes in the settings, all of them.
@@ -73,7 +73,7 @@ def load_project(root: Path) -> Project:
     name, why = _name(folder)
     requirements = find_requirements(folder)
     found = loaded_models(folder.root, find_files(folder.root, folder.settings))
-    command = find_command(folder, requirements, found.files)
+    command = _command(folder, requirements, found.files, needed=needs_command)
     served = command.served
     if served:
         check_delivery(folder, served)
@@ -102,6 +102,15 @@ def load_project(root: Path) -> Project:
     )
 
 
+def _command(folder: Folder, requirements: Requirements, files: tuple[ProjectFile, ...], *, needed: bool) -> Command:
+    try:
+        return find_command(folder, requirements, files)
+    except ProjectError:
+        if needed:
+            raise
+        return Command(argv=(), why="")
+
+
 def _decisions(folder: Folder, requirements: Requirements, python: PythonChoice, command: Command) -> Iterator[Decision]:
     yield Decision(what="python", value=python.version or "the base's own", why=python.why)
     names = [path.relative_to(folder.root).as_posix() for path in requirements.files if path.is_relative_to(folder.root)]
@@ -109,7 +118,8 @@ def _decisions(folder: Folder, requirements: Requirements, python: PythonChoice,
     yield Decision(what="requirements", value=", ".join(names) or packages, why=requirements.why)
     import shlex
 
-    yield Decision(what="command", value=shlex.join(command.argv), why=command.why)
+    if command.argv:
+        yield Decision(what="command", value=shlex.join(command.argv), why=command.why)
     if command.port:
         listens = "the runtime's own" if command.served else "the command listens there"
         source = f"'port' in {folder.settings_file}" if folder.settings.port else listens

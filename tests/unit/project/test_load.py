@@ -31,6 +31,17 @@ def test_any_project_name_becomes_one_that_a_registry_takes(make, name: str) -> 
     assert Reference.parse(project.name).repository == project.name
 
 
+def test_a_folder_without_an_app_is_a_project_where_no_command_is_needed(make) -> None:
+    folder = make({"requirements.txt": "fastapi\n"})
+    with pytest.raises(ProjectError, match="nothing to run"):
+        load_project(folder)
+    project = load_project(folder, needs_command=False)
+    assert (project.command, project.served, project.requirements.kind) == ((), None, "requirements")
+    assert "command" not in [item.what for item in project.decisions]
+    folder = make({}, bare=False)
+    assert load_project(folder, needs_command=False) == load_project(folder)
+
+
 def test_the_settings_environment_comes_over_the_commands(make) -> None:
     source = "import gradio as gr\ngr.Interface(print).launch()\n"
     settings = 'env = { GRADIO_SERVER_NAME = "::", A = "1" }'
