@@ -178,13 +178,21 @@ def roots(package: Package, known: Mapping[str, Package]) -> tuple[Package, ...]
 
 def contradictions(packages: Sequence[Package], architecture: str) -> Iterator[str]:
     """What cannot work whatever the image is for: torch against what loads its libraries, two CUDAs at once."""
+    yield from against_torch(packages, architecture)
+    known, found = {each.name: each for each in packages}, majors(packages)
+    for major, ways in sorted(found.items()) if len(found) > 1 else ():
+        nearest = sorted(ways.items(), key=lambda each: (bool(known.keys() & {*each[1].via}), len(each[0])))
+        yield from (f"CUDA {major}: {each}{who}" for who, each in nearest[:2])
+
+
+def against_torch(packages: Sequence[Package], architecture: str) -> Iterator[str]:
+    """What cannot load torch's libraries."""
     known = {each.name: each for each in packages}
     torch = known.get("torch")
     if torch and (built := _torch_sign(torch, packages)):
-        yield from (
-            text for name in sorted(_BOUND & known.keys()) if (text := _against(torch, built, known[name], architecture))
-        )
-    yield from _two_majors(packages, known)
+        for name in sorted(_BOUND & known.keys()):
+            if text := _against(torch, built, known[name], architecture):
+                yield text
 
 
 def _torch_sign(torch: Package, packages: Sequence[Package]) -> Sign | None:
@@ -203,8 +211,8 @@ def _against(torch: Package, built: Sign, other: Package, architecture: str) -> 
         return f"{other} is built for torch {wanted[1]}, and the image has {torch}"
     if sign and sign.role == "build" and (sign.kind != built.kind or not _agree(sign.version, built.version)):
         return f"{other} is built for {sign.text}, {torch} for {built.text}"
-    if sign is None and other.name in TORCH and built.kind == "cpu" and architecture == "amd64":
-        return f"{other} is built for CUDA, {torch} for the CPU"
+    if sign is None and other.name in TORCH and built.kind != "cuda" and architecture == "amd64":
+        return f"{other} is built for CUDA, {torch} for {built.text}"
     return ""
 
 
@@ -213,50 +221,85 @@ def _agree(one: str, other: str) -> bool:
     return not (one and other) or all(a == b for a, b in zip(one.split("."), other.split("."), strict=False))
 
 
-def _two_majors(packages: Sequence[Package], known: Mapping[str, Package]) -> Iterator[str]:
-    majors: dict[str, dict[str, Package]] = {}
+def majors(packages: Sequence[Package]) -> dict[str, dict[str, Package]]:
+    """Major versions of CUDA, and by each way that one comes (`brought`) the first package of it."""
+    known, found = {each.name: each for each in packages}, dict[str, dict[str, Package]]()
     for each in packages:
         sign = each.sign
         if sign and sign.kind == "cuda" and sign.version and (sign.role != "purpose" or not each.name.startswith("nvidia-")):
-            majors.setdefault(sign.version.partition(".")[0], {}).setdefault(brought(each, known), each)
-    if len(majors) > 1:
-        for major, found in sorted(majors.items()):
-            nearest = sorted(found.items(), key=lambda each: (bool(known.keys() & {*each[1].via}), len(each[0])))
-            yield from (f"CUDA {major}: {each}{who}" for who, each in nearest[:2])
+            found.setdefault(sign.version.partition(".")[0], {}).setdefault(brought(each, known), each)
+    return found
 
 
-def unwanted(packages: Sequence[Package], beside: Sequence[Package] = ()) -> Iterator[str]:
-    """What is for GPUs, and who (also of those `beside`) brings it; the named first, what comes by the same way together."""
+def unwanted(packages: Sequence[Package], beside: Sequence[Package] = (), wanted: Kind = "cpu") -> Iterator[str]:
+    """What is for GPUs, or for those of another maker than the image that is `wanted`; the named first.
+
+    With who (also of those `beside`) brings it; what comes along by the same way is one line.
+    """
     known = {each.name: each for each in (*beside, *packages)}
-    ways: dict[str, list[Package]] = {}
+    ways: dict[tuple[bool, str, str], list[Package]] = {}
     for each in packages:
-        if each.gpu:
-            ways.setdefault(brought(each, known), []).append(each)
-    for way, found in sorted(ways.items(), key=lambda each: not each[0].startswith(_NAMED_IN)):
+        if each.gpu and each.sign and each.sign.kind != wanted:
+            way = brought(each, known)
+            apart = way.startswith(_NAMED_IN) or (not way and each.sign.role != "library")
+            ways.setdefault((not apart, way, each.name if apart else ""), []).append(each)
+    for (_, way, _), found in sorted(ways.items(), key=lambda each: each[0][0]):
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        yield f"{found[0]}{more}{way}"
+        yield f"{found[0]}{more}{'' if wanted == 'cpu' else _purpose(found)}{way}"
 
 
-def missing(wanted: Kind, packages: Sequence[Package]) -> Iterator[str]:
-    """What computes on the CPU, or on GPUs of another maker, in an image for GPUs of this one."""
+def _purpose(found: Sequence[Package]) -> str:
+    if len(found) == 1 and found[0].sign:
+        return f" is for {found[0].sign.text}"
+    return f" are for {' and '.join(sorted({TITLES[each.sign.kind] for each in found if each.sign}))}"
+
+
+def missing(packages: Sequence[Package]) -> Iterator[str]:
+    """What computes on the CPU in an image for GPUs."""
     known = {each.name: each for each in packages}
     for each in packages:
-        if each.sign and each.sign.kind != wanted and each.sign.role != "library":
+        if each.sign and each.sign.kind == "cpu":
             yield f"{each} is for {each.sign.text}{brought(each, known)}"
     if not any(each.gpu for each in packages):
         yield from (f"{each} computes on the CPU{brought(each, known)}" for each in packages if each.name in _CPU_ONLY)
 
 
+def mixed(packages: Sequence[Package]) -> Iterator[str]:
+    """Where something asks for a GPU: that, and builds for the CPU or for GPUs of another maker; else nothing."""
+    known = {each.name: each for each in packages}
+    who = asking(packages) or next((each for each in packages if each.gpu and each.sign and each.sign.role == "build"), None)
+    if who is None:
+        return
+    kind = who.sign.kind if who.sign else "cuda"
+    others = [each for each in packages if each.sign and each.sign.role != "library" and each.sign.kind != kind]
+    if others:
+        yield f"{who} {_brings(who, packages)}{brought(who, known)}"
+        yield from (f"{each} is for {each.sign.text}{brought(each, known)}" for each in others if each.sign)
+
+
+def _brings(who: Package, packages: Sequence[Package]) -> str:
+    """What a package does that is for a GPU by its libraries alone, which may be itself."""
+    if who.sign:
+        return f"is for {who.sign.text}"
+    versions = [each.sign.version for each in packages if each.sign and who.name in each.via and each.sign.kind == "cuda"]
+    return f"brings CUDA {max(versions, default='')}".rstrip()
+
+
 def brought(package: Package, known: Mapping[str, Package]) -> str:
-    """`, pulled in by torch 2.7.1 of peft 0.17.0` or `, named in requirements.txt`; nothing where that is not known."""
+    """`, pulled in by torch 2.7.1 of peft 0.17.0` or `, named in requirements.txt`; nothing where that is not known.
+
+    What the project names itself comes first, and nobody above that is told.
+    """
     if named := [name for name in package.via if name not in known]:
         return f"{_NAMED_IN}{', '.join(named)}"
     above = [each for each in roots(package, known) if each is not package] or [known[name] for name in package.via]
     if not above:
         return ""
-    higher = sorted({name for each in above for name in each.via if name in known})
+    above.sort(key=lambda each: known.keys() >= {*each.via})
+    shown = above[:NAMED]
+    higher = sorted({name for each in shown if known.keys() >= {*each.via} for name in each.via})
     chain = f" of {', '.join(str(known[name]) for name in higher[:NAMED])}" if higher else ""
-    return f", pulled in by {', '.join(map(str, above[:NAMED]))}{chain}"
+    return f", pulled in by {', '.join(map(str, shown))}{chain}"
 
 
 _NAMED_IN = ", named in "

@@ -11,6 +11,7 @@ from shipwheel.resolve.accelerator import (
     brought,
     contradictions,
     missing,
+    mixed,
     on_gpu,
     roots,
     sign_of,
@@ -80,16 +81,36 @@ def test_names_and_versions_say_what_a_package_is_for(text: str, sign: Sign | No
 def test_who_brings_a_library_is_found_above_other_libraries() -> None:
     known = {each.name: each for each in TORCH}
     assert [str(each) for each in roots(known["nvidia-cublas-cu12"], known)] == ["torch 2.7.1"]
-    assert brought(known["nvidia-cublas-cu12"], known) == ", pulled in by torch 2.7.1 of torchvision 0.22.1"
+    assert brought(known["nvidia-cublas-cu12"], known) == ", pulled in by torch 2.7.1"
+    unnamed = {**known, "torch": package("torch==2.7.1", "torchvision")}
+    assert brought(known["nvidia-cublas-cu12"], unnamed) == ", pulled in by torch 2.7.1 of torchvision 0.22.1"
     assert brought(known["torchvision"], known) == ", named in requirements.txt"
     assert brought(package("nvidia-cublas-cu12==1"), {}) == ""
 
 
+def test_what_the_project_names_comes_before_what_comes_along() -> None:
+    packages = (
+        package("nvidia-cublas-cu12==12.6.4.1", "a-tool", "torch"),
+        package("a-tool==1.0", "tuner"),
+        package("tuner==1.0", "requirements.txt"),
+        package("torch==2.7.1", "tuner", "requirements.txt"),
+    )
+    known = {each.name: each for each in packages}
+    assert brought(packages[0], known) == ", pulled in by torch 2.7.1, a-tool 1.0 of tuner 1.0"
+
+
 def test_libraries_that_come_the_same_way_are_one_line() -> None:
-    assert list(unwanted(TORCH)) == ["nvidia-cublas-cu12 12.6.4.1 and 2 more, pulled in by torch 2.7.1 of torchvision 0.22.1"]
+    assert list(unwanted(TORCH)) == ["nvidia-cublas-cu12 12.6.4.1 and 2 more, pulled in by torch 2.7.1"]
     direct = package("nvidia-cublas-cu12==12.6.4.1", "requirements.txt")
     assert list(unwanted([direct])) == ["nvidia-cublas-cu12 12.6.4.1, named in requirements.txt"]
     assert list(unwanted([package("torch==2.7.1+cu126")])) == ["torch 2.7.1+cu126"]
+
+
+def test_what_is_named_or_for_gpus_only_is_a_line_each() -> None:
+    named = [package("cupy-cuda12x==13.0", "requirements.txt"), package("onnxruntime-gpu==1.22", "requirements.txt")]
+    assert [line.split(" ")[0] for line in unwanted(named)] == ["cupy-cuda12x", "onnxruntime-gpu"]
+    unknown = [package("nvidia-cublas-cu12==12.5"), package("nvidia-cudnn-cu12==9.5"), package("onnxruntime-gpu==1.22")]
+    assert list(unwanted(unknown)) == ["onnxruntime-gpu 1.22", "nvidia-cublas-cu12 12.5 and 1 more"]
 
 
 def test_torch_and_xgboost_do_not_ask_for_the_gpu_whose_libraries_they_bring() -> None:
@@ -124,6 +145,7 @@ def test_who_asks_for_a_gpu(packages: list[Package], who: str) -> None:
         ("2.7.1+cpu", "torchaudio==2.7.1+cu126", "is built for CUDA 12.6, torch 2.7.1+cpu for the CPU"),
         ("2.7.1+rocm6.3", "torchvision==0.22.1+cu126", "is built for CUDA 12.6, torch 2.7.1+rocm6.3 for ROCm 6.3"),
         ("2.7.1+cpu", "torchvision==0.22.1", "is built for CUDA, torch 2.7.1+cpu for the CPU"),
+        ("2.7.1+rocm6.3", "torchvision==0.22.1", "is built for CUDA, torch 2.7.1+rocm6.3 for ROCm 6.3"),
         ("2.6.0+cu124", "flash-attn==2.7.4+cu12torch2.7", "is built for torch 2.7, and the image has torch 2.6.0+cu124"),
         ("2.7.1+cu126", "xformers==0.0.30+cu118", "is built for CUDA 11.8, torch 2.7.1+cu126 for CUDA 12.6"),
     ],
@@ -176,11 +198,56 @@ def test_nvidias_libraries_with_and_without_a_suffix_are_two_cudas() -> None:
 
 
 def test_only_what_is_certain_is_missing_from_a_gpu_image() -> None:
-    assert list(missing("cuda", [package("torch==2.7.1+cpu", "requirements.txt")])) == [
+    assert list(missing([package("torch==2.7.1+cpu", "requirements.txt")])) == [
         "torch 2.7.1+cpu is for the CPU, named in requirements.txt"
     ]
     jax = [package("jax==0.6", "requirements.txt"), package("jaxlib==0.6", "jax")]
-    assert list(missing("cuda", jax)) == ["jaxlib 0.6 computes on the CPU, pulled in by jax 0.6"]
-    assert list(missing("cuda", [*TORCH, package("faiss-cpu==1.11"), package("onnxruntime==1.22")])) == []
-    assert list(missing("cuda", [package("numpy==2.0")])) == []
-    assert list(missing("rocm", [package("torch==2.7.1+cu126")])) == ["torch 2.7.1+cu126 is for CUDA 12.6"]
+    assert list(missing(jax)) == ["jaxlib 0.6 computes on the CPU, pulled in by jax 0.6"]
+    assert list(missing([*TORCH, package("faiss-cpu==1.11"), package("onnxruntime==1.22")])) == []
+    assert list(missing([package("numpy==2.0")])) == []
+
+
+def test_what_is_for_other_gpus_is_unwanted_with_who_brings_it() -> None:
+    lines = [package("nvidia-curand-cu12==10.3", "requirements.txt"), package("numpy==2.0"), *TORCH]
+    assert list(unwanted(lines, wanted="rocm")) == [
+        "nvidia-curand-cu12 10.3 is for CUDA 12, named in requirements.txt",
+        "nvidia-cublas-cu12 12.6.4.1 and 2 more are for CUDA, pulled in by torch 2.7.1",
+    ]
+    rocm = [package("torch==2.7.1+rocm6.3", "requirements.txt"), package("pytorch-triton-rocm==3.3.1", "torch")]
+    assert list(unwanted(rocm, wanted="cuda")) == [
+        "torch 2.7.1+rocm6.3 is for ROCm 6.3, named in requirements.txt",
+        "pytorch-triton-rocm 3.3.1 is for ROCm, pulled in by torch 2.7.1+rocm6.3",
+    ]
+    assert list(unwanted(rocm, wanted="rocm")) == []
+
+
+@pytest.mark.parametrize(
+    ("packages", "lines"),
+    [
+        (
+            [package("torch==2.13.0+cpu", "requirements.txt"), package("cupy-cuda12x==13.0", "requirements.txt")],
+            [
+                "cupy-cuda12x 13.0 is for CUDA 12, named in requirements.txt",
+                "torch 2.13.0+cpu is for the CPU, named in requirements.txt",
+            ],
+        ),
+        (
+            [
+                package("torch==2.13.0+cpu", "r"),
+                package("nvidia-cublas-cu12==12.5", "tensorflow"),
+                package("tensorflow==2.19", "r"),
+            ],
+            ["tensorflow 2.19 brings CUDA 12, named in r", "torch 2.13.0+cpu is for the CPU, named in r"],
+        ),
+        (
+            [package("torch==2.7.1+rocm6.3", "r"), package("onnxruntime-gpu==1.22", "r")],
+            ["onnxruntime-gpu 1.22 is for CUDA, named in r", "torch 2.7.1+rocm6.3 is for ROCm 6.3, named in r"],
+        ),
+        ([package("torch==2.7.1+cpu", "r"), package("xgboost==3.0", "r"), package("nvidia-nccl-cu12==2.27", "xgboost")], []),
+        ([package("torch==2.7.1+cu126", "r"), package("cupy-cuda12x==13.0", "r")], []),
+        ([package("torch==2.7.1+cpu", "r"), package("torchvision==0.22.1+cpu", "r")], []),
+    ],
+    ids=["cupy", "tensorflow[and-cuda]", "rocm", "xgboost", "gpu", "cpu"],
+)
+def test_what_asks_for_a_gpu_does_not_go_with_builds_for_the_cpu(packages: list[Package], lines: list[str]) -> None:
+    assert list(mixed(packages)) == lines

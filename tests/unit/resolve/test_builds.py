@@ -48,10 +48,14 @@ def pypi(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch_wheels(folder, "2.0", "2.1")
     for name, version in (each.split("==") for each in (*CUDA, "nvidia-nccl-cu12==2.1", "nvidia-cublas==13.1")):
         make_wheel(folder, name, version, {f"{name}.bin": "x" * 1000}, tag="py3-none-manylinux_2_28_x86_64")
+    make_wheel(folder, "nvidia-curand", "10.4.5.25")
+    make_wheel(folder, "nvidia-curand-cu12", "10.3")
     make_wheel(folder, "nvidia-ml-py", "12.0")
     make_wheel(folder, "tuner", "1.0", requires=["torch"])
     make_wheel(folder, "xgboost", "3.0", requires=["nvidia-nccl-cu12"])
     make_wheel(folder, "cupy-cuda13x", "13.0")
+    make_wheel(folder, "cupy-cuda12x", "13.0")
+    make_wheel(folder, "onnxruntime-rocm", "1.22")
     make_wheel(folder, "onnxruntime-gpu", "1.22")
     plugin = 'jax-cuda12-plugin; extra == "cuda12"'
     make_wheel(folder, "jax", "0.6", requires=["jaxlib", plugin], metadata="Provides-Extra: cuda12\n")
@@ -344,6 +348,70 @@ def test_two_cudas_and_torch_against_torchvision_are_refused_together(
     assert "torchvision 0.9+cu118 is built for CUDA 11.8, torch 2.1+cu126 for CUDA 12.6" in error.message
     for line in ("CUDA 11: torchvision 0.9+cu118", "CUDA 12: torch 2.1+cu126", "CUDA 13: cupy-cuda13x 13.0"):
         assert f"  {line}, named in requirements.txt" in error.message
+
+
+def test_cuda_in_an_image_for_rocm_is_refused_with_who_brings_it(want: Ask, client: Client) -> None:
+    error = refused(want("rocm", "torch", "tuner", "nvidia-curand-cu12", "onnxruntime-gpu"), client)
+    assert error.message.splitlines() == [
+        "accelerator is rocm, and these packages do not fit that",
+        "  nvidia-curand-cu12 10.3 is for CUDA 12, named in requirements.txt",
+        "  onnxruntime-gpu 1.22 is for CUDA, named in requirements.txt",
+        "  nvidia-cublas-cu12 12.6.4.1 and 1 more are for CUDA, pulled in by torch 2.1",
+    ]
+    assert error.hint == (
+        "take a ROCm build of torch, onnxruntime-rocm instead of onnxruntime-gpu; UV_TORCH_BACKEND=rocm6.4 chooses an index "
+        "that has them; leave the others out, or set accelerator to what the image is for"
+    )
+
+
+def test_rocm_in_an_image_for_cuda_is_refused(want: Ask, client: Client, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "links", "torch", "2.1+rocm6.3", tag=NATIVE, requires=["pytorch-triton-rocm"])
+    make_wheel(tmp_path / "links", "pytorch-triton-rocm", "3.3")
+    env = {"UV_FIND_LINKS": str(tmp_path / "links")}
+    error = refused(want("cuda", "torch==2.1+rocm6.3", "onnxruntime-rocm", env=env), client)
+    assert error.message.splitlines()[1:] == [
+        "  onnxruntime-rocm 1.22 is for ROCm, named in requirements.txt",
+        "  torch 2.1+rocm6.3 is for ROCm 6.3, named in requirements.txt",
+        "  pytorch-triton-rocm 3.3 is for ROCm, pulled in by torch 2.1+rocm6.3",
+    ]
+    assert error.hint.startswith("take onnxruntime-gpu instead of onnxruntime-rocm, a CUDA build of torch; UV_TORCH_BACKEND=cu")
+    wheels, _ = resolve_wheels(want("rocm", "torch==2.1+rocm6.3", "onnxruntime-rocm", env=env), client)
+    assert names(wheels) == ["onnxruntime-rocm 1.22", "pytorch-triton-rocm 3.3", "torch 2.1+rocm6.3"]
+
+
+def test_a_cpu_build_beside_what_asks_for_a_gpu_is_refused_in_auto_too(want: Ask, client: Client, cpu: Path) -> None:
+    error = refused(want("auto", "torch", "cupy-cuda12x", env={"UV_FIND_LINKS": str(cpu)}), client)
+    assert error.message.splitlines() == [
+        "these packages do not go together",
+        "  cupy-cuda12x 13.0 is for CUDA 12, named in requirements.txt",
+        "  torch 2.1+cpu is for the CPU, named in requirements.txt",
+    ]
+    assert error.hint == (
+        "take a build of torch for GPUs (UV_TORCH_BACKEND=cu126 chooses an index that has them), "
+        'or set accelerator = "cpu", which names what to leave out then'
+    )
+    wheels, _ = resolve_wheels(want("auto", "torch", "xgboost", env={"UV_FIND_LINKS": str(cpu)}), client)
+    assert "torch 2.1+cpu" in names(wheels)
+
+
+@pytest.mark.parametrize(
+    ("lines", "hint"),
+    [
+        (["cupy-cuda13x", "jax[cuda12]"], "take all of them for one CUDA: names and extras"),
+        (["nvidia-curand", "nvidia-curand-cu12"], "take all of them for one CUDA: names and extras"),
+        (
+            ["cupy-cuda13x", "torch"],
+            "take all of them for one CUDA: UV_TORCH_BACKEND=cu126 or =cu130 chooses that of torch, names",
+        ),
+    ],
+)
+def test_the_hint_for_two_cudas_speaks_of_torch_only_where_that_is_concerned(
+    want: Ask, client: Client, lines: list[str], hint: str
+) -> None:
+    error = refused(want("auto", *lines), client)
+    assert "CUDA 12: nvidia-" in error.message
+    assert "CUDA 13: " in error.message
+    assert error.hint.startswith(hint)
 
 
 def test_nothing_is_said_and_nobody_asked_where_there_is_nothing_to_decide(
