@@ -20,7 +20,7 @@ from shipwheel.gpu.judge import Judgement, judge
 from shipwheel.gpu.tables import parse_version
 from shipwheel.lock import Accelerator
 
-_WAYS = {"native": "runs natively", "jit": "runs by PTX", "no": "does not run"}
+_WAYS = {"native": "runs natively", "jit": "runs by PTX", "no": "does not run", "unknown": "no verdict"}
 _SHOWN = 5
 """Libraries that are named for one device; --json has all."""
 
@@ -55,7 +55,10 @@ def command(context: Context, target: str, devices: tuple[str, ...], driver: str
     if driver and not parse_version(driver):
         raise UsageError(f"'{driver}' is no version of a driver", hint="give it as nvidia-smi prints it, 535.104.05")
     libraries, accelerator = find_libraries(context, target), _accelerator(context, target)
-    judged = [(each, judge(accelerator, libraries, Host(architecture=each.architecture, driver=driver))) for each in found]
+    judged = [
+        (each, judge(accelerator, libraries, Host(architecture=each.architecture, driver=driver, market=each.market)))
+        for each in found
+    ]
     if as_json:
         emit(_data(accelerator, driver, judged))
     else:

@@ -15,8 +15,19 @@ from shipwheel.gpu.code import Code, Kind
 from shipwheel.gpu.tables import parse_version, tables
 from shipwheel.lock.values import Accelerator
 
-Way = Literal["native", "jit", "no"]
-"""How a device runs a library: by a cubin, by PTX that the driver compiles, not at all."""
+Way = Literal["native", "jit", "no", "unknown"]
+"""How a device runs a library: by a cubin, by PTX that the driver compiles, not at all; unknown where no code is known."""
+
+Market = Literal["data centre", "professional RTX", "other", ""]
+"""Whom NVIDIA sells a GPU to; empty where only its architecture is known."""
+
+_FORWARD: dict[Market, str] = {
+    "data centre": "add NVIDIA's {}",
+    "professional RTX": "add NVIDIA's {}, which works on some professional RTX only",
+    "": "add NVIDIA's {}, which works on GPUs for data centres and some professional RTX only",
+}
+"""Forward compatibility is for data-centre GPUs and "select NGC Server Ready SKUs of RTX cards" (CUDA Compatibility, "Forward
+Compatibility Support Across Major Toolkit Versions")."""
 
 _CODE = re.compile(r"(sm|compute|lto)_(\d{2,3})([af]?)")
 _KINDS: dict[str, Kind] = {"sm": "cubin", "compute": "ptx", "lto": "lto"}
@@ -48,6 +59,7 @@ class Host:
 
     architecture: int
     driver: str = ""
+    market: Market = ""
 
     @property
     def name(self) -> str:
@@ -57,12 +69,16 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether it runs, and `way` how. `reason` has no full stop, and may be empty as `remedy`, which says what to do."""
+    """Whether it runs, and `way` how. `reason` has no full stop, and may be empty as `remedy`, which says what to do.
+
+    `lacks_code`: it holds code, and none for this device, so that no driver helps.
+    """
 
     ok: bool
     way: Way
     reason: str
     remedy: str = ""
+    lacks_code: bool = False
 
 
 def parse_codes(text: str) -> tuple[Code, ...]:
@@ -156,7 +172,11 @@ def check(needs: GpuNeeds, host: Host) -> Verdict:
     if needs.kind != "cuda":
         reason = f"it needs {needs.kind.upper().replace('ROCM', 'ROCm')} {needs.cuda}".rstrip()
         return _no(f"{reason}, which runs on AMD's GPUs", 'lock it again with accelerator = "cuda"')
-    return _driver_refuses(needs, host) or _code_decides(needs, host)
+    codes = tuple(code for code in needs.codes if code.kind != "lto")
+    if codes and way(codes, host.architecture) == "no":
+        reason = f"it holds {_names(codes)}, none of which {host.name} runs"
+        return Verdict(ok=False, way="no", reason=reason, remedy=_other_build(needs.cuda, host), lacks_code=True)
+    return _driver_refuses(needs, host) or _code_decides(needs.cuda, codes, host)
 
 
 def _no(reason: str, remedy: str) -> Verdict:
@@ -177,40 +197,58 @@ def _driver_refuses(needs: GpuNeeds, host: Host) -> Verdict | None:
     minimum = minimum_driver(needs.cuda)
     if minimum and driver < parse_version(minimum):
         reason = f"CUDA {needs.cuda} needs driver {minimum} or newer, this one is {host.driver}"
-        return _no(reason, _newer_driver(needs.cuda, minimum, driver[0], f"lock it with CUDA {newest_cuda(host.driver)}"))
+        return _no(reason, _newer_driver(needs.cuda, minimum, host, _older_cuda(host)))
     return None
 
 
-def _newer_driver(cuda: str, driver: str, branch: int, otherwise: str = "") -> str:
-    """A forward compatibility package is for data-centre GPUs, and for the branches that NVIDIA lists."""
+def _older_cuda(host: Host) -> str:
+    """Which CUDA this driver and device run: from 11 on any minor version of one, for Blackwell any since 12.8."""
+    known, driver = tables().architectures.get(host.architecture), parse_version(host.driver)
+    first, last = (parse_version(known.first), known.last) if known else ((), 0)
+    fitting = [
+        version
+        for version in map(parse_version, tables().releases)
+        if first <= version and (not last or version[0] <= last)
+        if parse_version(minimum_driver(".".join(map(str, version)))) <= driver
+    ]
+    if not fitting:
+        return ""
+    major, minor = max(fitting)
+    if major < min(tables().majors):
+        return f"lock it with CUDA {major}.{minor}"
+    oldest = min(version for version in fitting if version[0] == major)[1]
+    return (
+        f"lock it with CUDA {major}.{oldest} or a newer {major}.x" if oldest else f"lock it with CUDA {major} (any {major}.x)"
+    )
+
+
+def _newer_driver(cuda: str, driver: str, host: Host, otherwise: str = "") -> str:
+    """A forward compatibility package is for the branches that NVIDIA lists, and not for every GPU."""
     ways = [
         f"install {f'driver {driver}' if driver else f'a driver of CUDA {cuda}'} or newer",
         *([otherwise] if otherwise else []),
     ]
-    if branch in tables().forward and cuda in tables().releases:
-        ways.append(f"on a data-centre GPU add NVIDIA's cuda-compat-{cuda.replace('.', '-')}")
+    if parse_version(host.driver)[0] in tables().forward and cuda in tables().releases and host.market in _FORWARD:
+        ways.append(_FORWARD[host.market].format(f"cuda-compat-{cuda.replace('.', '-')}"))
     return ", or ".join(ways)
 
 
-def _code_decides(needs: GpuNeeds, host: Host) -> Verdict:
-    """The driver takes the CUDA: which of the code runs?
+def _code_decides(cuda: str, codes: tuple[Code, ...], host: Host) -> Verdict:
+    """The driver takes the CUDA: does the device run the code as it is, or the driver compile it?
 
     PTX is outside minor-version compatibility: only a driver of the CUDA that made it, or newer, compiles it (CUDA
-    Compatibility, "Application Considerations for Minor Version Compatibility"). That CUDA is taken to be `needs.cuda`.
+    Compatibility, "Application Considerations for Minor Version Compatibility"). That CUDA is taken to be `cuda`.
     """
-    codes = tuple(code for code in needs.codes if code.kind != "lto")
     newest = newest_cuda(host.driver)
-    older = bool(needs.cuda and newest) and not _tegra(host.architecture) and parse_version(newest) < parse_version(needs.cuda)
+    older = bool(cuda and newest) and not _tegra(host.architecture) and parse_version(newest) < parse_version(cuda)
     if not codes:
-        return Verdict(ok=True, way="native", reason="it holds no code for GPUs by which to judge")
-    found = way(codes, host.architecture)
-    if found == "no":
-        return _no(f"it holds {_names(codes)}, none of which {host.name} runs", _other_build(needs.cuda, host.architecture))
-    if found == "jit" and older:
-        own = own_driver(needs.cuda)
-        reason = f"{host.name} has only PTX of CUDA {needs.cuda}, and driver {host.driver} compiles PTX up to CUDA {newest}"
-        return _no(reason, _newer_driver(needs.cuda, own, parse_version(host.driver)[0]))
-    if found == "jit":
+        enough = f"; driver {host.driver} is new enough for its CUDA {cuda}" if cuda and newest else ""
+        return Verdict(ok=True, way="unknown", reason=f"it holds no code for GPUs by which to judge{enough}")
+    compiled = way(codes, host.architecture) == "jit"
+    if compiled and older:
+        reason = f"{host.name} has only PTX of CUDA {cuda}, and driver {host.driver} compiles PTX up to CUDA {newest}"
+        return _no(reason, _newer_driver(cuda, own_driver(cuda), host))
+    if compiled:
         remedy = "keep CUDA_CACHE_PATH on a volume, or every new container compiles again"
         return Verdict(
             ok=True, way="jit", reason="the driver compiles its PTX at the first start, which takes minutes", remedy=remedy
@@ -224,12 +262,16 @@ def _names(codes: Iterable[Code]) -> str:
     return " ".join(dict.fromkeys(code.name for code in codes))
 
 
-def _other_build(cuda: str, architecture: int) -> str:
-    known, have = tables().architectures.get(architecture), parse_version(cuda)
+def _other_build(cuda: str, host: Host) -> str:
+    """What to take instead, and the driver for that where it is not the one of this host."""
+    architecture, have = host.architecture, parse_version(cuda)
+    known = tables().architectures.get(architecture)
     if known and known.tegra:
         return f"take wheels for Jetson, with code for sm_{architecture}: NVIDIA promises a Jetson no other"
+    build = f"look for a version or a build of it with code for sm_{architecture}"
     if known and have and have < parse_version(known.first):
-        return f"lock it with CUDA {known.first} or newer, the first that knows sm_{architecture}"
-    if known and known.last and have and have[0] > known.last:
-        return f"lock it with CUDA {known.last}, the last for sm_{architecture}"
-    return f"look for a version or a build of it with code for sm_{architecture}"
+        cuda, build = known.first, f"lock it with CUDA {known.first} or newer, the first that knows sm_{architecture}"
+    elif known and known.last and have and have[0] > known.last:
+        cuda, build = str(known.last), f"lock it with CUDA {known.last}, the last for sm_{architecture}"
+    refused = _driver_refuses(GpuNeeds(cuda=cuda), host)
+    return f"{build}; and {refused.remedy}" if refused else build

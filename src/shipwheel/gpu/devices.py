@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from shipwheel.errors import UsageError
-from shipwheel.gpu.compatibility import RENAMED
+from shipwheel.gpu.compatibility import RENAMED, Market
 from shipwheel.gpu.tables import tables
 
 _PRODUCTS = {
@@ -43,6 +43,10 @@ _PRODUCTS = {
     121: "GB10, DGX Spark",
 }
 
+_NOT_FOR_DATA_CENTRES = re.compile(r"(?:GTX|TITAN|Quadro [A-Z]+\d|Jetson|T\d+00$).*|RTX \d0[5-9]0")
+_FOR_DESKS = ("GB10", "DGX Spark")
+"""Of which NVIDIA does not say."""
+
 _ARCHITECTURE = re.compile(r"(?:(?:sm|compute)[ _-]?)?(\d{2,3}|\d{1,2}\.\d)[af]?")
 
 _AMD = re.compile(r"amd|radeon|instinct|mi\d|gfx\d|rx\d")
@@ -60,6 +64,7 @@ class Device:
 
     name: str
     architecture: int
+    market: Market = ""
 
 
 def find_device(text: str) -> Device:
@@ -82,7 +87,15 @@ def find_device(text: str) -> Device:
 
 def _products() -> dict[str, Device]:
     named = ((name, number) for number, names in _PRODUCTS.items() for name in names.split(", "))
-    return {_key(name): Device(name=name, architecture=number) for name, number in named}
+    return {_key(name): Device(name=name, architecture=number, market=_market(name)) for name, number in named}
+
+
+def _market(name: str) -> Market:
+    if name in _FOR_DESKS:
+        return ""
+    if _NOT_FOR_DATA_CENTRES.fullmatch(name):
+        return "other"
+    return "professional RTX" if "RTX" in name else "data centre"
 
 
 def _key(text: str) -> str:

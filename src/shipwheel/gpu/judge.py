@@ -24,7 +24,7 @@ class Judgement:
     @property
     def exceptions(self) -> tuple[tuple[Library, Verdict], ...]:
         """The libraries that do worse than the best of them, the worst first; none where all are alike."""
-        best = max((_rank(verdict) for _, verdict in self.libraries), default=0)
+        best = max((_rank(verdict) for _, verdict in self.libraries), default=(0, False))
         worse = [each for each in self.libraries if _rank(each[1]) < best]
         return tuple(sorted(worse, key=lambda each: _rank(each[1])))
 
@@ -32,12 +32,9 @@ class Judgement:
 def judge(accelerator: Accelerator | None, libraries: Sequence[Library], host: Host) -> Judgement:
     """A device runs the whole if it runs every library, but for special ones: nobody knows which of them a program calls."""
     kind, cuda = (accelerator.kind, accelerator.version) if accelerator else ("cuda", "")
-    without = check(GpuNeeds(kind=kind, cuda=cuda), host)
     held = [each for each in libraries if any(code.kind != "lto" for code in each.codes)]
-    if not without.ok:
-        return Judgement(whole=without, libraries=tuple((each, without) for each in held))
     if not held:
-        return Judgement(whole=without)
+        return Judgement(whole=check(GpuNeeds(kind=kind, cuda=cuda), host))
     found = [(each, check(GpuNeeds(kind=kind, cuda=cuda, codes=each.codes), host)) for each in held]
     return Judgement(whole=_whole(found), libraries=tuple(found))
 
@@ -51,14 +48,16 @@ def _whole(found: Sequence[tuple[Library, Verdict]]) -> Verdict:
             purpose(library) or library.path.rpartition("/")[2] for library, verdict in found if not verdict.ok
         )
         return replace(worst, reason=f"but for {', '.join(lacking)}") if lacking else worst
-    count, all_of = sum(verdict.way == worst.way for verdict in verdicts), len(verdicts)
-    if all_of == 1:
+    count, all_of = sum(_rank(verdict) == _rank(worst) for verdict in verdicts), len(verdicts)
+    if all_of == 1 or (count == all_of and worst.way == "no" and not worst.lacks_code):
         return worst
     of = f"{count} of {all_of} libraries"
-    return replace(
-        worst, reason=f"{of} have no code for it" if worst.way == "no" else f"the driver compiles {of} at the first start"
-    )
+    if worst.way == "jit":
+        return replace(worst, reason=f"the driver compiles {of} at the first start")
+    lack = "no code for it" if worst.lacks_code else "only PTX, which is too new for the driver"
+    return replace(worst, reason=f"{of} have {lack}")
 
 
-def _rank(verdict: Verdict) -> int:
-    return _ORDER.index(verdict.way)
+def _rank(verdict: Verdict) -> tuple[int, bool]:
+    """What no driver helps comes before what one does."""
+    return _ORDER.index(verdict.way), not verdict.lacks_code

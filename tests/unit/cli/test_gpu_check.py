@@ -57,7 +57,7 @@ def test_a_driver_that_is_too_old(wheel: str, capsys: pytest.CaptureFixture[str]
     assert run(["gpu", "check", wheel, "--device", "A100", "--driver", "470.82.01"]) == 1
     assert capsys.readouterr().out.splitlines() == [
         "A100, sm_80: does not run: CUDA 12.6 needs driver 525.60.13 or newer, this one is 470.82.01",
-        "  -> install driver 525.60.13 or newer, or lock it with CUDA 11.4",
+        "  -> install driver 525.60.13 or newer, or lock it with CUDA 11 (any 11.x)",
     ]
 
 
@@ -77,6 +77,22 @@ def test_what_needs_no_gpu_runs_anywhere(tmp_path: Path, wheel: str, capsys: pyt
     plain = str(make_wheel(tmp_path, "plain", "1.0"))
     assert run(["gpu", "check", plain, "--device", "T4"]) == 0
     assert capsys.readouterr().out == "T4, sm_75: runs, and needs no GPU\n"
+
+
+def test_what_holds_no_code_for_gpus_gets_no_verdict(tmp_path: Path, wheel: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {"nvidia/nvjitlink/lib/libnvJitLink.so.12": elf_file({".text": bytes(8)})}
+    linker = str(make_wheel(tmp_path, "nvidia-nvjitlink-cu12", "12.6.85", files, tag="py3-none-manylinux_2_17_x86_64"))
+    assert run(["gpu", "check", linker, "--device", "T4"]) == 0
+    assert capsys.readouterr().out == "T4, sm_75: no verdict: it holds no code for GPUs by which to judge\n"
+    assert run(["gpu", "check", linker, "--device", "T4", "--driver", "470.82.01"]) == 1
+
+
+def test_a_driver_is_no_remedy_for_a_gpu_without_code(wheel: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["gpu", "check", wheel, "--device", "V100", "--driver", "535.104.05"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "V100, sm_70: does not run: 2 of 2 libraries have no code for it",
+        "  -> look for a version or a build of it with code for sm_70",
+    ]
 
 
 def test_a_library_by_itself(tmp_path: Path, wheel: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,8 +174,10 @@ def test_the_table_is_large_and_says_where_each_row_is_from() -> None:
 @pytest.mark.parametrize(
     ("cuda", "holds", "device", "driver", "remedy"),
     [
-        ("13.0", TORCH_130, 80, "550.54.15", "install driver 580.65.06 or newer, or lock it with CUDA 12.4"),
-        ("13.0", TORCH_130, 80, "535.104.05", "on a data-centre GPU add NVIDIA's cuda-compat-13-0"),  # FORWARD: 535, not 550
+        ("13.0", TORCH_130, 80, "550.54.15", "install driver 580.65.06 or newer, or lock it with CUDA 12 (any 12.x)"),
+        ("13.0", TORCH_130, 120, "570.26", "install driver 580.65.06 or newer, or lock it with CUDA 12.8 or a newer 12.x"),
+        ("13.0", TORCH_130, 75, "440.33", "install driver 580.65.06 or newer, or lock it with CUDA 10.2"),
+        ("11.8", TORCH_126, 75, "450.51.06", "install driver 450.80.02 or newer, or lock it with CUDA 10.2"),
         ("12.6", TORCH_126, 120, "580.65.06", "lock it with CUDA 12.8 or newer"),
         ("13.0", TORCH_130, 70, "580.65.06", "lock it with CUDA 12, the last for sm_70"),
         ("12.6", TORCH_126, 61, "590.44.01", "install driver R580"),
@@ -190,9 +192,66 @@ def test_a_refusal_says_what_to_do(cuda: str, holds: str, device: int, driver: s
     assert remedy in verdict.remedy
 
 
-def test_forward_compatibility_is_no_remedy_on_branches_that_have_reached_their_end() -> None:
-    verdict = check(GpuNeeds(cuda="13.0", codes=parse_codes(TORCH_130)), Host(architecture=80, driver="550.54.15"))
-    assert "cuda-compat" not in verdict.remedy, FORWARD
+@pytest.mark.parametrize(
+    ("device", "driver", "remedy"),
+    [
+        ("A100", "535.104.05", ", or add NVIDIA's cuda-compat-13-0"),
+        ("RTX A6000", "535.104.05", ", or add NVIDIA's cuda-compat-13-0, which works on some professional RTX only"),
+        (
+            "sm_80",
+            "535.104.05",
+            ", or add NVIDIA's cuda-compat-13-0, which works on GPUs for data centres and some professional RTX only",
+        ),
+        ("RTX 4090", "535.104.05", ""),
+        ("GTX 1660", "535.104.05", ""),
+        ("A100", "550.54.15", ""),  # a branch that has reached its end
+    ],
+)
+def test_forward_compatibility_is_for_some_gpus_and_branches(device: str, driver: str, remedy: str) -> None:
+    found = find_device(device)
+    host = Host(architecture=found.architecture, driver=driver, market=found.market)
+    refused = check(GpuNeeds(cuda="13.0", codes=parse_codes(TORCH_130)), host)
+    assert refused.remedy == f"install driver 580.65.06 or newer, or lock it with CUDA 12 (any 12.x){remedy}", FORWARD
+    too_new = check(GpuNeeds(cuda="12.9", codes=parse_codes("compute_50")), host)
+    assert too_new.remedy == f"install driver 575.51.03 or newer{remedy.replace('13-0', '12-9')}", FORWARD
+
+
+@pytest.mark.parametrize(
+    ("cuda", "holds", "device", "driver", "remedy"),
+    [
+        ("13.0", TORCH_130, 61, "550.54.15", "lock it with CUDA 12, the last for sm_61"),
+        ("13.0", TORCH_130, 70, "535.104.05", "lock it with CUDA 12, the last for sm_70"),
+        (
+            "13.0",
+            TORCH_130,
+            70,
+            "470.82.01",
+            "lock it with CUDA 12, the last for sm_70"
+            "; and install driver 525.60.13 or newer, or lock it with CUDA 11 (any 11.x)",
+        ),
+        ("13.0", TORCH_130, 70, "595.45.04", "lock it with CUDA 12, the last for sm_70; and install driver R580"),
+        (
+            "12.6",
+            TORCH_126,
+            120,
+            "550.54.15",
+            "lock it with CUDA 12.8 or newer, the first that knows sm_120; and install driver R570 or newer",
+        ),
+    ],
+)
+def test_where_there_is_no_code_a_driver_alone_is_no_remedy(
+    cuda: str, holds: str, device: int, driver: str, remedy: str
+) -> None:
+    verdict = check(GpuNeeds(cuda=cuda, codes=parse_codes(holds)), Host(architecture=device, driver=driver))
+    assert verdict.reason == f"it holds {holds}, none of which sm_{device} runs"
+    assert (verdict.ok, verdict.lacks_code, verdict.remedy) == (False, True, remedy)
+
+
+def test_what_holds_no_code_gets_no_verdict() -> None:
+    verdict = check(GpuNeeds(cuda="12"), Host(architecture=61))
+    assert (verdict.ok, verdict.way, verdict.reason) == (True, "unknown", "it holds no code for GPUs by which to judge")
+    assert "; driver 550.54.15 is new enough" in check(GpuNeeds(cuda="12"), Host(architecture=61, driver="550.54.15")).reason
+    assert check(GpuNeeds(cuda="12"), Host(architecture=61, driver="470.82.01")).way == "no"
 
 
 def test_without_a_driver_only_the_code_decides() -> None:

@@ -41,6 +41,20 @@ def test_a_product_is_called_as_nvidia_does() -> None:
 
 
 @pytest.mark.parametrize(
+    ("market", "names"),
+    [
+        ("data centre", "M60, P4, P100, V100, T4, T4G, A2, A10G, A100, A800, L4, L40S, H100, GH200, B200, GB300, Rubin"),
+        ("professional RTX", "RTX A2000, RTX A6000, RTX 4000 Ada, RTX 6000 Ada, Quadro RTX 6000, RTX PRO 6000"),
+        ("other", "GTX 1080, GTX 750, TITAN RTX, TITAN V, RTX 2080, RTX 3050, RTX 4090, RTX 5090"),
+        ("other", "Quadro K2200, Quadro P4000, Quadro GV100, T400, T1000, Jetson Orin, Jetson T4000"),
+        ("", "sm_80, 8.9, GB10, DGX Spark"),
+    ],
+)
+def test_whom_a_product_is_for(market: str, names: str) -> None:
+    assert {name: find_device(name).market for name in names.split(", ")} == dict.fromkeys(names.split(", "), market)
+
+
+@pytest.mark.parametrize(
     ("text", "hint"),
     [
         ("A1001", "A100"),

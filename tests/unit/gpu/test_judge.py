@@ -49,6 +49,24 @@ def test_a_driver_that_is_too_old_is_the_reason_for_all() -> None:
     assert found.exceptions == ()
 
 
+def test_a_library_without_code_comes_before_a_driver_that_is_too_old() -> None:
+    torch, flash = library("torch", "sm_75 sm_80"), library("flash-attn", "sm_80 sm_90")
+    found = judge(replace(CUDA_126, version="13.0"), [torch, flash], Host(architecture=75, driver="550.54.15"))
+    assert found.whole.reason == "1 of 2 libraries have no code for it"
+    assert found.whole.remedy.startswith(
+        "look for a version or a build of it with code for sm_75; and install driver 580.65.06"
+    )
+    assert [each.path for each, _ in found.exceptions] == ["lib/flash-attn"]
+
+
+def test_libraries_whose_ptx_is_too_new_for_the_driver_do_hold_code() -> None:
+    plain, newer = library("a", "sm_90"), library("b", "compute_80")
+    one = judge(CUDA_126, [plain, newer], Host(architecture=90, driver="535.104.05")).whole
+    assert (one.ok, one.reason) == (False, "1 of 2 libraries have only PTX, which is too new for the driver")
+    both = judge(CUDA_126, [newer, newer], Host(architecture=90, driver="535.104.05")).whole
+    assert "compiles PTX up to CUDA 12.2" in both.reason
+
+
 def test_the_driver_counts_without_any_code_too() -> None:
     assert not judge(CUDA_126, [], Host(architecture=80, driver="470.82.01")).whole.ok
     assert judge(None, [], Host(architecture=80, driver="470.82.01")).whole.ok
