@@ -189,12 +189,13 @@ def _driver_refuses(needs: GpuNeeds, host: Host) -> Verdict | None:
     if not driver or _tegra(host.architecture):
         return None
     first, known = first_driver(host.architecture), tables().architectures.get(host.architecture)
+    minimum = minimum_driver(needs.cuda)
     if first and driver[0] < int(first):
-        return _no(f"driver {host.driver} does not know {host.name}, which needs R{first}", f"install driver R{first} or newer")
+        both = minimum if parse_version(minimum) > (int(first),) else f"R{first}"
+        return _no(f"driver {host.driver} does not know {host.name}, which needs R{first}", f"install driver {both} or newer")
     if known and known.driver and driver[0] > known.driver:
         reason = f"driver {host.driver} no longer runs {host.name}, R{known.driver} was the last"
         return _no(reason, f"install driver R{known.driver}")
-    minimum = minimum_driver(needs.cuda)
     if minimum and driver < parse_version(minimum):
         reason = f"CUDA {needs.cuda} needs driver {minimum} or newer, this one is {host.driver}"
         return _no(reason, _newer_driver(needs.cuda, minimum, host, _older_cuda(host)))

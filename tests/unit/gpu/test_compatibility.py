@@ -181,6 +181,8 @@ def test_the_table_is_large_and_says_where_each_row_is_from() -> None:
         ("12.6", TORCH_126, 120, "580.65.06", "lock it with CUDA 12.8 or newer"),
         ("13.0", TORCH_130, 70, "580.65.06", "lock it with CUDA 12, the last for sm_70"),
         ("12.6", TORCH_126, 61, "590.44.01", "install driver R580"),
+        ("12.6", TORCH_126, 90, "515.43.04", "install driver 525.60.13 or newer"),
+        ("12.8", TORCH_128, 120, "550.54.15", "install driver R570 or newer"),
         ("12.8", "compute_80", 90, "535.104.05", "install driver 570.26 or newer"),
         ("13.5", "compute_80", 90, "580.65.06", "install a driver of CUDA 13.5 or newer"),
         ("12.6", "sm_86", 80, "560.28.03", "with code for sm_80"),
