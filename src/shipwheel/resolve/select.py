@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from shipwheel.credentials import redact
 from shipwheel.errors import ResolveError
 from shipwheel.lock import Built, Wheel
+from shipwheel.resolve.glibc import newer, remedy, wants
 from shipwheel.resolve.simple import IndexFile, normalise
 from shipwheel.resolve.target import Target, is_pure
 
@@ -98,7 +99,7 @@ def choose(pylock: Pylock, target: Target, base: Path, wanted: tuple[frozenset[s
     extras, groups = wanted
     context = {**environment, "extras": extras, "dependency_groups": groups or frozenset(pylock.default_groups or ())}
     chosen: dict[str, Choice] = {}
-    missing = []
+    missing: dict[str, list[str]] = {}
     for package in pylock.packages:
         if package.marker and not package.marker.evaluate(cast("dict[str, Any]", context), context="lock_file"):
             continue
@@ -106,16 +107,25 @@ def choose(pylock: Pylock, target: Target, base: Path, wanted: tuple[frozenset[s
             raise ResolveError(f"{package.name} is meant in two versions for {target.platform}")
         choice = _choice(package, target, base)
         if choice is None:
-            missing.append(f"{package.name} {package.version or ''}".strip())
+            files = [package.archive] if package.archive else package.wheels or ()
+            missing[f"{package.name} {package.version or ''}".strip()] = [_candidate(each, base).filename for each in files]
         else:
             chosen[package.name] = choice
     if missing:
-        names = ", ".join(missing)
-        raise ResolveError(
-            f"no wheel of {names} for {target.platform} and Python {target.python}, and no source to build it from",
-            hint="choose a version that has one, or another Python",
-        )
+        raise _unavailable(missing, target)
     return tuple(chosen.values())
+
+
+def _unavailable(missing: Mapping[str, Sequence[str]], target: Target) -> ResolveError:
+    """For packages, each with the names of its wheels."""
+    needed = {name: found for name, files in missing.items() if (found := newer(files, target))}
+    what = f"no wheel of {', '.join(missing)} for {target.platform} and Python {target.python}, and no source to build it from"
+    hints = {remedy(missing[name], found, target) for name, found in needed.items()}
+    alike = len(hints) == 1 and needed.keys() == missing.keys()
+    return ResolveError(
+        "\n".join([what, *(f"  {wants(name, found, target)}" for name, found in needed.items())]),
+        hint=hints.pop() if alike else "choose a version that has one, or another Python",
+    )
 
 
 def _check_python(pylock: Pylock, environment: dict[str, str]) -> None:

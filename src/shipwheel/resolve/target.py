@@ -20,7 +20,7 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _OLDEST = {"x86_64": 5, "aarch64": 17}
 """The first glibc 2.N that manylinux defines for it (PEP 600)."""
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
-_UV_NEWEST = 40
+UV_NEWEST = 40
 """The newest manylinux_2_N that uv knows as a platform."""
 
 
@@ -52,7 +52,7 @@ class Target:
     @property
     def uv_platform(self) -> str:
         """What uv calls it."""
-        return f"{self.machine}-manylinux_2_{min(self.glibc, _UV_NEWEST)}"
+        return f"{self.machine}-manylinux_2_{min(self.glibc, UV_NEWEST)}"
 
     def tags(self) -> Iterator[Tag]:
         """Every compatible tag, the best first, in pip's order (packaging.tags)."""

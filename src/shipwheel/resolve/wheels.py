@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shipwheel.errors import ResolveError
+from shipwheel.errors import NetworkError, ResolveError
 from shipwheel.http import Client
 from shipwheel.lock import Built, Wheel
 from shipwheel.project.requirements import Requirements
 from shipwheel.resolve.builds import choose_builds
 from shipwheel.resolve.compile import versions
+from shipwheel.resolve.glibc import NAME_IT, newer, remedy, wants
 from shipwheel.resolve.indexes import option_lines
 from shipwheel.resolve.request import RUNTIME, WheelRequest
 from shipwheel.resolve.select import CARRIED, Candidate, Choice, from_files
+from shipwheel.resolve.target import UV_NEWEST
 from shipwheel.resolve.urls import offered, remember_url
 from shipwheel.runtime import NAME, runtime_wheel
 
@@ -45,7 +47,10 @@ Resolved = tuple[tuple[Wheel, ...], tuple[Built, ...]]
 
 def _resolve(request: WheelRequest, client: Client) -> Resolved:
     with tempfile.TemporaryDirectory(prefix="shipwheel-lock-") as folder:
-        outcome = choose_builds(request, client, Path(folder))
+        try:
+            outcome = choose_builds(request, client, Path(folder))
+        except ResolveError as error:
+            raise _explained(error, request, client) from None
         choices = [_carried(choice, Path(folder)) for choice in outcome.choices]
     choices = list(_held_to_hashes(request, choices, client))
     _refuse_unbuildable(request, choices, client)
@@ -53,6 +58,35 @@ def _resolve(request: WheelRequest, client: Client) -> Resolved:
     for line in outcome.said(request, {each.name: each.size for each in wheels}):
         request.say(line)
     return wheels, built
+
+
+def _explained(error: ResolveError, request: WheelRequest, client: Client) -> ResolveError:
+    """With the C library that the wheels want, where uv found some for other platforms only."""
+    found, target = (
+        re.match(r"Wheels are available for `([^`]+)` \(v([^)]+)\) on the following platform", error.hint),
+        request.target,
+    )
+    if not found:
+        return error
+    try:
+        files = [each.filename for each in offered(found[1], request.indexes, client) if _is_wheel(each.filename, found[2])]
+    except (NetworkError, ResolveError):
+        return error
+    if needed := newer(files, target):
+        line = wants(f"{found[1]} {found[2]}", needed, target)
+        return ResolveError(f"{error.message}\n  {line}", hint=remedy(files, needed, target, chosen=True), **error.fields)
+    if target.best((each, each) for each in files):
+        return ResolveError(error.message, hint=f"{NAME_IT}: uv chooses none for more than glibc 2.{UV_NEWEST}", **error.fields)
+    return error
+
+
+def _is_wheel(filename: str, version: str) -> bool:
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    try:
+        return str(parse_wheel_filename(filename)[1]) == version
+    except InvalidWheelFilename:
+        return False
 
 
 def _with_runtime(request: WheelRequest, wheels: tuple[Wheel, ...], built: tuple[Built, ...], client: Client) -> Resolved:

@@ -227,6 +227,79 @@ def test_pylock_without_a_fitting_wheel_names_all_such(ask: Ask, client: Client,
         resolve_wheels(ask(requirements=needs), client)
 
 
+NEWER = "wheels of newer 1.0 want glibc 2.{}, and the base has 2.36"
+
+
+def newer_wheels(folder: Path, *tags: str) -> Path:
+    for tag in tags:
+        make_wheel(folder, "newer", "1.0", tag=tag)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("tags", "wants", "hint"),
+    [
+        (
+            ["cp311-cp311-manylinux_2_39_x86_64", "cp313-cp313-manylinux_2_39_x86_64"],
+            39,
+            'set python = "3.13", whose base has glibc 2.41',
+        ),
+        (
+            ["cp39-abi3-manylinux_2_41_x86_64"],
+            41,
+            'set python = "3.13", whose base has glibc 2.41, and name the wheel by its URL or path, '
+            "because uv chooses none for more than 2.40",
+        ),
+        (["cp311-cp311-manylinux_2_39_x86_64"], 39, "choose a version that has a wheel for glibc 2.36 or older"),
+    ],
+    ids=["2.39", "2.41", "one Python only"],
+)
+def test_wheels_for_a_newer_c_library_are_told_apart(
+    ask: Ask, client: Client, root: Path, tags: list[str], wants: int, hint: str
+) -> None:
+    newer_wheels(root / "wheels", *tags)
+    with pytest.raises(ResolveError) as raised:
+        resolve_wheels(ask("-f wheels", "newer"), client)
+    assert raised.value.message.splitlines()[-1] == f"  {NEWER.format(wants)}"
+    assert raised.value.hint == hint
+    with pytest.raises(ResolveError) as raised:
+        resolve_wheels(ask(f"./wheels/newer-1.0-{tags[0]}.whl"), client)
+    assert raised.value.message.splitlines() == [
+        "no wheel of newer 1.0 for linux/amd64 and Python 3.11, and no source to build it from",
+        f"  {NEWER.format(wants)}",
+    ]
+    abi3 = "abi3" in tags[0]
+    assert raised.value.hint == (
+        'set python = "3.13", whose base has glibc 2.41'
+        if abi3
+        else "choose a version that has a wheel for glibc 2.36 or older"
+    )
+
+
+def test_nothing_is_said_of_the_c_library_where_that_is_not_what_is_wrong(ask: Ask, client: Client, root: Path) -> None:
+    newer_wheels(root / "wheels", "cp313-cp313-manylinux_2_41_x86_64", "cp311-cp311-manylinux_2_41_aarch64")
+    with pytest.raises(ResolveError) as raised:
+        resolve_wheels(ask("-f wheels", "newer"), client)
+    assert "glibc" not in raised.value.message + raised.value.hint
+
+
+def test_a_wheel_that_fits_and_that_uv_does_not_choose_can_be_named(ask: Ask, client: Client, root: Path) -> None:
+    newer_wheels(root / "wheels", "cp39-abi3-manylinux_2_41_x86_64")
+    trixie = Target(python="3.13", platform=AMD64, glibc=41)
+    with pytest.raises(ResolveError) as raised:
+        resolve_wheels(ask("-f wheels", "newer", target=trixie), client)
+    assert raised.value.hint == "name the wheel by its URL or path: uv chooses none for more than glibc 2.40"
+    named = ask("./wheels/newer-1.0-cp39-abi3-manylinux_2_41_x86_64.whl", target=trixie)
+    assert names(resolve_wheels(named, client)[0]) == ["newer 1.0"]
+
+
+def test_another_base_than_the_composed_one_is_told_of_no_other_python(ask: Ask, client: Client, root: Path) -> None:
+    newer_wheels(root / "wheels", "cp39-abi3-manylinux_2_39_x86_64")
+    with pytest.raises(ResolveError) as raised:
+        resolve_wheels(ask("-f wheels", "newer", target=Target(python="3.11", platform=AMD64, glibc=35)), client)
+    assert raised.value.hint == "choose a version that has a wheel for glibc 2.35 or older, or a base with glibc 2.39"
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
