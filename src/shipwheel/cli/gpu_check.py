@@ -47,6 +47,7 @@ def command(context: Context, target: str, devices: tuple[str, ...], driver: str
 
     It runs natively, or by PTX: that the driver compiles at the first start, which takes minutes, and a container forgets it. A
     GPU runs the whole if it runs every library, but for some with a special purpose. One that has nothing for it is named.
+    What holds no code for GPUs gets no verdict, and the status 0.
     """
     if not devices:
         near = "" if Path(target).exists() else as_device(target)
