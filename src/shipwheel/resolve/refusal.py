@@ -62,7 +62,8 @@ def refuse_contradictions(
     Raises:
         ResolveError: all that does not fit, with who brings it, where `via` of the packages says that.
     """
-    against = list(rules.contradictions(packages, architecture))
+    refused = setting in ("cpu", "rocm")  # every CUDA, so two of them are no second reason
+    against = list((rules.against_torch if refused else rules.contradictions)(packages, architecture))
     if setting == "auto":
         unfit = list(rules.mixed(packages))
     else:
@@ -140,6 +141,6 @@ def _together(packages: Sequence[Package], architecture: str) -> str:
 
 
 _NAMES = (
-    "names and extras say that of other packages (cupy-cuda13x, jax[cuda13]); "
+    "names and extras say which a package is for (cupy-cuda13x, jax[cuda13]); "
     "NVIDIA's libraries without a suffix (nvidia-curand) are for CUDA 13"
 )

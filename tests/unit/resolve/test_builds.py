@@ -351,9 +351,10 @@ def test_two_cudas_and_torch_against_torchvision_are_refused_together(
 
 
 def test_cuda_in_an_image_for_rocm_is_refused_with_who_brings_it(want: Ask, client: Client) -> None:
-    error = refused(want("rocm", "torch", "tuner", "nvidia-curand-cu12", "onnxruntime-gpu"), client)
+    error = refused(want("rocm", "torch", "tuner", "nvidia-curand-cu12", "nvidia-curand", "onnxruntime-gpu"), client)
     assert error.message.splitlines() == [
         "accelerator is rocm, and these packages do not fit that",
+        "  nvidia-curand 10.4.5.25 is for CUDA 13, named in requirements.txt",
         "  nvidia-curand-cu12 10.3 is for CUDA 12, named in requirements.txt",
         "  onnxruntime-gpu 1.22 is for CUDA, named in requirements.txt",
         "  nvidia-cublas-cu12 12.6.4.1 and 1 more are for CUDA, pulled in by torch 2.1",
