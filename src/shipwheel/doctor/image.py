@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from shipwheel.doctor.driver import Nvidia
@@ -11,8 +12,9 @@ from shipwheel.doctor.special import Jetson
 from shipwheel.doctor.where import Where
 from shipwheel.engines.spec import parse_size
 from shipwheel.errors import UsageError
-from shipwheel.gpu.compatibility import GpuNeeds, Host, Verdict, check
+from shipwheel.gpu.compatibility import GpuNeeds, Host, Market, Verdict, check
 from shipwheel.gpu.cuda import of_labels
+from shipwheel.gpu.devices import find_device
 from shipwheel.lock import Accelerator
 from shipwheel.oci.blob import Platform
 from shipwheel.plan import SHM_LABEL
@@ -122,9 +124,21 @@ def check_gpu(subject: Subject, found: Nvidia, jetson: Jetson, *, amd: bool) -> 
 
 def _hosts(found: Nvidia, jetson: Jetson) -> list[tuple[str, Host]]:
     if found.works:
-        named = ((f"GPU {each.index}, {each.name}", each.architecture) for each in found.devices)
-        return [(name, Host(architecture=architecture, driver=found.version)) for name, architecture in named]
+        return [
+            (
+                f"GPU {each.index}, {each.name}",
+                Host(architecture=each.architecture, driver=found.version, market=_market(each.name)),
+            )
+            for each in found.devices
+        ]
     return [("its GPU", Host(architecture=jetson.architecture))] if jetson.architecture else []
+
+
+def _market(name: str) -> Market:
+    """For whom a GPU is made, by the name that the driver gives it; nothing for one that is not known."""
+    with suppress(UsageError):
+        return find_device(name).market
+    return ""
 
 
 def _cuda(name: str, accelerator: Accelerator, hosts: Sequence[tuple[str, Host]]) -> Iterator[Finding]:
@@ -141,7 +155,8 @@ def _cuda(name: str, accelerator: Accelerator, hosts: Sequence[tuple[str, Host]]
         elif verdict.way == "jit":
             yield warning("gpu", f"{name} on {where}: {verdict.reason}", verdict.remedy)
         else:
-            yield ok("gpu", f"{name} runs on {where}" + (f", {verdict.reason}" if verdict.reason else ""))
+            verb = "runs on" if verdict.way == "native" else "suits the driver of"
+            yield ok("gpu", f"{name} {verb} {where}" + (f", {verdict.reason}" if verdict.reason else ""))
 
 
 def _rocm(name: str, accelerator: Accelerator, *, amd: bool) -> Iterator[Finding]:
