@@ -49,10 +49,11 @@ def system_packages(
         return [each for each in found if not each.optional and not is_of_cuda(each.name)]
 
     asked = [needs for needs in known.values() if needs.libraries or needs.programs]
-    if not (asked or lacking(STANDARD)):
+    short = lacking(STANDARD)
+    if not (asked or short):
         return {}
     if not chosen.suite:
-        for reason in (*(each.reason for each in lacking(STANDARD)), *map(_reason, asked)):
+        for reason in (*(each.reason for each in short), *map(_reason, asked)):
             say(f"  {reason}: whether the base has it cannot be seen from here")
         return {}
     contents = load_contents(chosen.debian, chosen.suite, chosen.locked.platform.architecture)
