@@ -133,8 +133,13 @@ def on_gpu(packages: Sequence[Package]) -> bool:
     """Whether torch, or what goes with it, is there as a build for GPUs."""
     found = {each.name: each for each in packages}
     builds = [found[name] for name in TORCH if name in found]
-    brought = any(each.sign and each.sign.role == "library" and "nccl" not in each.name for each in packages)
+    brought = any(each.sign and each.sign.role == "library" and not is_companion(each) for each in packages)
     return any(each.gpu or (brought and each.sign is None and each.name == "torch") for each in builds)
+
+
+def is_companion(package: Package) -> bool:
+    """Whether it comes along with what runs without a GPU, too: XGBoost requires NCCL."""
+    return "nccl" in package.name
 
 
 def kind_of(packages: Iterable[Package]) -> Kind:

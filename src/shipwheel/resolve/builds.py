@@ -183,9 +183,10 @@ def _unreached(error: ResolveError, plain: Sequence[Choice]) -> NetworkError | N
 
 def _asked(request: WheelRequest, folder: Path, plain: Sequence[Choice]) -> str:
     """Why the image is for GPUs; empty where nothing asks for that."""
-    needs, first = request.requirements, next(each for each in _packages(plain) if each.gpu)
+    needs = request.requirements
     if _complete(needs):
-        return f"{needs.files[0].name if needs.files else needs.kind} holds {first}"
+        holds = next((each for each in _packages(plain) if each.gpu and not rules.is_companion(each)), None)
+        return f"{needs.files[0].name if needs.files else needs.kind} holds {holds}" if holds else ""
     if found := next(_written(request), ""):
         return found
     owned = _owned(request, folder, plain, PLAIN)

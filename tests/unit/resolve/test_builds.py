@@ -300,6 +300,19 @@ def test_whatever_is_for_gpus_in_a_cpu_image_is_named_at_once_with_who_brings_it
     assert "onnxruntime instead of onnxruntime-gpu" in error.hint
 
 
+def test_a_complete_lock_with_nccl_alone_asks_for_no_gpu(
+    want: Ask, client: Client, root: Path, index: FileServer, pypi: Path, said: list[str]
+) -> None:
+    """XGBoost requires it, and runs without a GPU."""
+    (root / "pyproject.toml").write_text(
+        '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["xgboost"]\n'
+    )
+    auto = want("auto", requirements=Requirements(kind="uv.lock", files=(root / "uv.lock",)))
+    assert Uv(folder=root, env=auto.env).run(["lock"]).returncode == 0
+    resolve_wheels(auto, client)
+    assert said[0] == "  accelerator   cpu  (nothing asks for a GPU)"
+
+
 @pytest.mark.parametrize(
     ("kind", "file"), [("environment.yml", "environment.yml"), ("poetry.lock", "poetry.lock"), ("bundle", "")]
 )
