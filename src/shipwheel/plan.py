@@ -24,7 +24,10 @@ ENVIRONMENT = {
 }
 """What every image sets over its base; the project's own `env` wins."""
 
-SHM_LABEL = "dev.shipwheel.shm-size"
+LABELS = "dev.shipwheel."
+"""What the names of our labels begin with."""
+
+SHM_LABEL = f"{LABELS}shm-size"
 """The label with the size of /dev/shm that an image wants."""
 
 SHARED_MEMORY = {SHM_LABEL: "8g"}
@@ -33,7 +36,7 @@ SHARED_MEMORY = {SHM_LABEL: "8g"}
 It is a limit: only what is used takes memory. 16 workers with 2 batches each (DataLoader's default) of 64 images of 3x512x512
 floats are 6.4 GB."""
 
-SERVES = {"dev.shipwheel.serve": "1"}
+SERVES = {f"{LABELS}serve": "1"}
 """The label of images whose command is the runtime."""
 
 

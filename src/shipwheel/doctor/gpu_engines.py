@@ -10,7 +10,7 @@ from shipwheel.doctor.cdi import Specifications
 from shipwheel.doctor.engines import Engine
 from shipwheel.doctor.finding import Finding, ok, warning
 from shipwheel.doctor.where import Where
-from shipwheel.engines.gpus import NVIDIA
+from shipwheel.engines.gpus import NVIDIA, SPECIFY
 
 CDI_IN_DOCKER = (25, 0)
 CDI_BY_DEFAULT = (28, 2)
@@ -21,7 +21,7 @@ CDI_IN_PODMAN = (4, 1)
 
 _CONFIG = "/etc/nvidia-container-runtime/config.toml"
 _INSTALL = "install nvidia-container-toolkit (docs.nvidia.com/datacenter/cloud-native/container-toolkit)"
-_GENERATE = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
+_GENERATE = SPECIFY[NVIDIA]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

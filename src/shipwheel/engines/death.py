@@ -7,6 +7,7 @@ import signal
 from dataclasses import dataclass
 
 from shipwheel.engines.engine import State
+from shipwheel.engines.gpus import NVIDIA, SPECIFY
 from shipwheel.errors import ContainerError
 
 _KILLED = 128 + signal.SIGKILL
@@ -83,7 +84,6 @@ _DENIED = _Cause(
     hint="files of the image belong to root; write below /tmp or to a volume that the container's user owns",
 )
 _TOOLKIT = "install the GPU's driver and the NVIDIA Container Toolkit"
-_CDI = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 _NO_GPU = "without a GPU leave out --gpus"
 UNSERVED = re.compile(r"could not select device driver|failed to discover GPU vendor")
 """What Docker says where none of its drivers takes a request for GPUs."""
@@ -96,7 +96,7 @@ _UNSERVED = _Cause(
 _UNKNOWN_GPU = _Cause(
     pattern=re.compile(r"unresolvable CDI devices ([^\s,\"\\]+)|device error: (\S+): unknown device"),
     sentence="the machine offers no GPU '{0}'",
-    hint=f"'nvidia-ctk cdi list' and 'nvidia-smi -L' show its GPUs. If none: {_TOOLKIT}, then: {_CDI}; {_NO_GPU}",
+    hint=f"'nvidia-ctk cdi list' and 'nvidia-smi -L' show its GPUs. If none: {_TOOLKIT}, then: {SPECIFY[NVIDIA]}; {_NO_GPU}",
 )
 _NO_DRIVER = _Cause(
     pattern=re.compile(r"nvidia-container-cli: initialization error|nvml error: driver not loaded|ERROR_LIBRARY_NOT_FOUND"),
@@ -114,7 +114,7 @@ _STALE = _Cause(
         r"|error mounting \\?\"([^\"\\]+)\\?\" to rootfs[^\n]*no such file|cannot stat `([^`]+)`: No such file"
     ),
     sentence="'{0}' is not on the machine, where it should be taken from",
-    hint=f"if it belongs to a GPU, the driver or toolkit has changed since: {_CDI}",
+    hint=f"if it belongs to a GPU, the driver or toolkit has changed since: {SPECIFY[NVIDIA]}",
 )
 _CUDA = _Cause(
     pattern=re.compile(

@@ -11,6 +11,12 @@ NVIDIA = "nvidia.com/gpu"
 AMD = "amd.com/gpu"
 """Kinds of devices, as the Container Device Interface calls them: the makers' toolkits write their specifications so."""
 
+SPECIFY = {
+    NVIDIA: "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml",
+    AMD: "sudo amd-ctk cdi generate --output=/etc/cdi/amd.json",
+}
+"""What writes the specifications of a kind, as its maker's documentation has it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpus:

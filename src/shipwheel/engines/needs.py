@@ -10,10 +10,10 @@ from shipwheel.engines.gpus import AMD, Gpus
 from shipwheel.engines.spec import Limits, parse_size
 from shipwheel.errors import UsageError
 from shipwheel.oci.image import Image, Index, images_of, read_json
-from shipwheel.plan import SHM_LABEL
+from shipwheel.plan import LABELS, SHM_LABEL
 
-CUDA_LABEL = "dev.shipwheel.cuda"
-ROCM_LABEL = "dev.shipwheel.rocm"
+CUDA_LABEL = f"{LABELS}cuda"
+ROCM_LABEL = f"{LABELS}rocm"
 
 _OTHERS = ("NVIDIA_REQUIRE_CUDA", "CUDA_VERSION")
 """Variables of images that others built with CUDA."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from shipwheel.errors import ResolveError
 from shipwheel.examine.reader import Reader
-from shipwheel.examine.system import counted, known_of, system_packages, without_cuda
+from shipwheel.examine.system import counted, known_of, lacking, system_packages, without_cuda
 from shipwheel.gpu.cuda import needs_of
 from shipwheel.native.versions import newer_versions, too_new
 from shipwheel.resolve.needs import Chosen, Needs
@@ -28,9 +28,10 @@ def examine(reader: Reader, chosen: Chosen) -> Needs:
     machine = MACHINES[chosen.locked.platform.architecture]
     if newer := newer_versions(owners, chosen.glibc, chosen.distribution, machine=machine):
         raise too_new(newer, versions, {each.name for each in chosen.locked.built})
-    if text := without_cuda(chosen, owners):
+    short = lacking(chosen, owners)
+    if text := without_cuda(short):
         _tell_or_refuse(chosen, text, reader.reach.say)
-    packages = system_packages(chosen, owners, known, reader.reach.say)
+    packages = system_packages(chosen, owners, known, short, reader.reach.say)
     libraries = [library for each in facts.values() for library in each.libraries]
     sonames = {elf.soname for elves in owners.values() for elf in elves if elf.soname}
     return Needs(packages=packages, accelerator=needs_of(versions.items(), libraries, sonames))

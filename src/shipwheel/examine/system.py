@@ -35,21 +35,21 @@ def counted(owners: Owners, known: Mapping[str, Known]) -> Owners:
     return {owner: _counted(elves, known[owner].optional if owner in known else ()) for owner, elves in owners.items()}
 
 
+def lacking(chosen: Chosen, owners: Owners, present: frozenset[str] = STANDARD) -> list[Missing]:
+    """What the native files of `owners` need and neither these nor `present` bring."""
+    machine = MACHINES[chosen.locked.platform.architecture]
+    return [each for each in missing(owners, present, machine=machine) if not each.optional]
+
+
 def system_packages(
-    chosen: Chosen, owners: Owners, known: Mapping[str, Known], say: Callable[[str], object]
+    chosen: Chosen, owners: Owners, known: Mapping[str, Known], short: Sequence[Missing], say: Callable[[str], object]
 ) -> Mapping[str, str]:
     """Debian packages to add to those that are locked, each with its reason; `say` takes what no package can bring.
 
-    `owners` are the native files of every package that count.
+    `owners` are the native files of every package that count, `short` is what they lack beside every base.
     """
-    machine = MACHINES[chosen.locked.platform.architecture]
-
-    def lacking(present: frozenset[str]) -> list[Missing]:
-        found = missing(owners, present, machine=machine)
-        return [each for each in found if not each.optional and not is_of_cuda(each.name)]
-
     asked = [needs for needs in known.values() if needs.libraries or needs.programs]
-    short = lacking(STANDARD)
+    short = [each for each in short if not is_of_cuda(each.name)]
     if not (asked or short):
         return {}
     if not chosen.suite:
@@ -58,24 +58,25 @@ def system_packages(
         return {}
     contents = load_contents(chosen.debian, chosen.suite, chosen.locked.platform.architecture)
     have = [*(deb.name for deb in chosen.locked.debs), *(DEBIAN_IMAGE.split() if chosen.locked.base else ())]
-    found = choose_packages(lacking(contents.libraries(have) | STANDARD), asked, contents, have)
+    wanted = lacking(chosen, owners, contents.libraries(have) | STANDARD)
+    found = choose_packages([each for each in wanted if not is_of_cuda(each.name)], asked, contents, have)
     for text in found.unresolved:
         say(f"  {text}")
     return found.packages
 
 
-def without_cuda(chosen: Chosen, owners: Owners) -> str:
+def without_cuda(short: Sequence[Missing]) -> str:
     """Which packages need libraries of CUDA that no package brings, with what to require, in lines; empty where none does.
 
     On a GPU such a package does not start, or takes the processor without a word.
     """
-    machine, lacking = MACHINES[chosen.locked.platform.architecture], dict[str, list[str]]()
-    for each in missing(owners, STANDARD, machine=machine):
-        if is_of_cuda(each.name) and not each.optional and not each.elsewhere:
-            lacking.setdefault(each.owner, []).append(each.name)
+    found: dict[str, list[str]] = {}
+    for each in short:
+        if is_of_cuda(each.name) and not each.elsewhere:
+            found.setdefault(each.owner, []).append(each.name)
     return "\n".join(
         f"{owner} needs {', '.join(names)} of CUDA, which no package brings: {how_to_bring(owner, names)}"
-        for owner, names in sorted(lacking.items())
+        for owner, names in sorted(found.items())
     )
 
 

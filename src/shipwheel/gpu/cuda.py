@@ -11,10 +11,8 @@ from shipwheel.gpu.compatibility import minimum_driver, own_driver
 from shipwheel.gpu.special import essential
 from shipwheel.gpu.tables import parse_version
 from shipwheel.lock.values import Accelerator
+from shipwheel.plan import LABELS
 from shipwheel.resolve.accelerator import sign_of
-
-PREFIX = "dev.shipwheel."
-"""Of the labels that say what an image needs."""
 
 _COMPANION = re.compile(r"nvidia-(?:nccl|nvshmem|nvtx)(?:-cu\d+)?")
 """XGBoost requires NCCL, and runs without a GPU."""
@@ -113,13 +111,13 @@ def labels_of(accelerator: Accelerator) -> dict[str, str]:
         "driver": accelerator.driver,
         "architectures": accelerator.architectures,
     }
-    return {f"{PREFIX}{name}": value for name, value in labels.items() if value}
+    return {f"{LABELS}{name}": value for name, value in labels.items() if value}
 
 
 def of_labels(labels: Mapping[str, str]) -> Accelerator | None:
     """What an image's labels say that it needs; nothing where they say nothing."""
     for kind in ("cuda", "rocm"):
-        if version := labels.get(f"{PREFIX}{kind}"):
-            driver, architectures = (labels.get(f"{PREFIX}{name}", "") for name in ("driver", "architectures"))
+        if version := labels.get(f"{LABELS}{kind}"):
+            driver, architectures = (labels.get(f"{LABELS}{name}", "") for name in ("driver", "architectures"))
             return Accelerator(kind=kind, version=version, driver=driver, architectures=architectures)
     return None

@@ -8,18 +8,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from shipwheel.engines.gpus import AMD, NVIDIA, Gpus
+from shipwheel.engines.gpus import AMD, NVIDIA, SPECIFY, Gpus
 from shipwheel.errors import EngineError
 from shipwheel.project.rules import Rule
 
 FOLDERS = ("/etc/cdi", "/var/run/cdi")
 """Where specifications lie, those of a later folder before those of an earlier one ("Overview"; the reference's defaults)."""
 
-_TOOLKITS = {
-    NVIDIA: ("the NVIDIA Container Toolkit", "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"),
-    AMD: ("the AMD Container Toolkit", "amd-ctk cdi generate --output=/etc/cdi/amd.json"),
-}
-"""What writes the specifications of a kind, as its makers' documentation has it."""
+_TOOLKITS = {NVIDIA: "the NVIDIA Container Toolkit", AMD: "the AMD Container Toolkit"}
 
 _VERSION = re.compile(r"v?(?:0\.[3-8]|1\.[01])\.\d+")
 _KIND = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?/[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?")
@@ -270,9 +266,9 @@ def _known(names: Iterable[str]) -> str:
 
 def _nothing(offer: Offer, kind: str) -> EngineError:
     said = f" ({'; '.join(offer.problems)})" if offer.problems else ""
-    toolkit, command = _TOOLKITS.get(kind, _TOOLKITS[NVIDIA])
+    maker = kind if kind in _TOOLKITS else NVIDIA
     return EngineError(
         f"this machine offers no GPUs to containers: no CDI specification of {kind} in "
         f"{' or '.join(map(str, offer.folders))}{said}",
-        hint=f"install the GPU's driver and {toolkit}, then: sudo {command}; without a GPU leave out --gpus",
+        hint=f"install the GPU's driver and {_TOOLKITS[maker]}, then: {SPECIFY[maker]}; without a GPU leave out --gpus",
     )
