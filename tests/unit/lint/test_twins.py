@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shipwheel.lint.rule import rules
-from tests.support.linting import Twin
+from support.linting import Twin
 
 TESTS = Path(__file__).parent / "rules"
 
