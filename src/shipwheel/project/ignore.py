@@ -144,9 +144,10 @@ class DockerRules:
                 continue
             keeps = line.startswith("!")
             text = _clean(line[1:].strip() if keeps else line)
-            if not text:
+            expression = _compiled(_docker_expression(text)) if text else None
+            if expression is None:
                 continue
-            patterns.append((re.compile(_docker_expression(text)), not keeps))
+            patterns.append((expression, not keeps))
             if keeps:
                 kept.append(re.split(r"[*?\[\\]", text, maxsplit=1)[0].rpartition("/")[0] if set(text) & set("*?[\\") else text)
         return cls(patterns=tuple(reversed(patterns)), kept=tuple(kept))
@@ -160,6 +161,14 @@ class DockerRules:
         return any(not part or _touches(part, folder) for part in self.kept)
 
 
+def _compiled(expression: str) -> re.Pattern[str] | None:
+    """None for a class such as [z-a], which Docker refuses."""
+    try:
+        return re.compile(expression)
+    except re.error:
+        return None
+
+
 def _clean(text: str) -> str:
     """Go's filepath.Clean, as Docker applies it: `./a//b/` is `a/b`, a leading slash means nothing."""
     parts: list[str] = []
@@ -170,6 +179,9 @@ def _clean(text: str) -> str:
             parts.append(part)
     return "/".join(parts)
 
+
+_CLASS_SPECIAL = re.compile(r"[\\\[&~|]")
+"""What means something in a class of Python's, and nothing in one of Go's."""
 
 _DOCKER_TOKEN = re.compile(r"\*\*/|\*\*$|\*\*|\*|\?|\[\^?[^\]]+\]|\\.|.", re.DOTALL)
 
@@ -185,7 +197,7 @@ def _docker_expression(text: str) -> str:
         elif token in ("*", "?"):
             out.append("[^/]*" if token == "*" else "[^/]")
         elif token.startswith("[") and len(token) > 1:
-            out.append(token.replace("\\", "\\\\"))
+            out.append("[" + _CLASS_SPECIAL.sub(r"\\\g<0>", token[1:]).replace("--", r"-\-"))
         else:
             out.append(re.escape(token[-1]))
     return f"(?s:{''.join(out)})(?:/|$)"
