@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shipwheel.lint.finding import Finding
+from shipwheel.lint.opening import open_workspace
 from shipwheel.lint.rule import Rule, rules
 from shipwheel.lint.suppress import suppressed
-from shipwheel.lint.workspace import Workspace, open_workspace
+from shipwheel.lint.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A file as text. Line ends stay as they are; bytes that are not UTF-8 become lone surrogates and are written back as they were.
+    """A file as text. Line ends stay; bytes that are not UTF-8 become lone surrogates and are written back as they were.
 
     `name` is what findings show, `path` where it lies.
     """
@@ -33,7 +33,7 @@ class Source:
 
     @classmethod
     def of_bytes(cls, data: bytes, *, name: str, path: Path = Path()) -> Source:
-        """Decode; a byte order mark is dropped by `body`, not here, so that offsets and the file agree."""
+        """Decode; a byte order mark stays, so that offsets and the file agree."""
         return cls(name=name, text=data.decode("utf-8", "surrogateescape"), path=path)
 
     @property

@@ -1,72 +1,144 @@
-"""Which files there are and which belong together: a Dockerfile and its context, its ignore file, the requirements it installs."""
+"""Which files there are, and which belong together: a Dockerfile, its context, its ignore file, its requirements."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from posixpath import normpath
 from typing import TYPE_CHECKING, TypeVar
 
 from shipwheel.lint.source import Source
+from shipwheel.project.ignore import DockerRules
 
 if TYPE_CHECKING:
     from shipwheel.lint.subjects import IgnoreFile, RequirementsFile
 
 Kind = TypeVar("Kind")
 
+MAX_BYTES = 4 << 20
+"""A larger file is no Dockerfile, manifest or script that a person wrote."""
+
+MAX_FILES = 20_000
+"""Files of a context that are looked at; what is wrong shows in fewer."""
+
+CLOSED = frozenset(
+    {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".nox", ".mypy_cache", ".ruff_cache"}
+)
+"""Folders that nobody wrote by hand: no file below them is looked at."""
+
 
 @dataclass(kw_only=True)
 class Workspace:
-    """The files that are linted, and those beside them that help to judge them."""
+    """The files that are linted, and those beside them that help to judge them. `root` is what shown names are relative to."""
 
+    root: Path = field(default=Path())
     subjects: list[object] = field(default_factory=list)
+    _sources: dict[Path, Source | None] = field(default_factory=dict, repr=False)
 
     def all(self, kind: type[Kind]) -> Iterator[Kind]:
         """Every subject of that kind among the linted files."""
         return (subject for subject in self.subjects if isinstance(subject, kind))
 
     def read(self, path: Path) -> Source | None:
-        """A file's text, read once; None where it is not there, no file, or larger than 4 MB."""
-        raise NotImplementedError
+        """A file's text, read once; None where it is not there, is no regular file, cannot be read, or is larger than 4 MB."""
+        if path not in self._sources:
+            self._sources[path] = self._read(path)
+        return self._sources[path]
+
+    def _read(self, path: Path) -> Source | None:
+        try:
+            if not path.is_file() or path.stat().st_size > MAX_BYTES:
+                return None
+            return Source.of_bytes(path.read_bytes(), name=self.name(path), path=path)
+        except (OSError, ValueError):
+            return None
+
+    def name(self, path: Path) -> str:
+        """A path as findings show it."""
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
 
 
 @dataclass(kw_only=True)
 class BuildContext:
     """The folder that `docker build` sends. Only its files on disk are known, not what a build or CI would add before.
 
-    `alone`: nothing but Dockerfiles lies in the folder, so that what is missing says nothing (no rule may then say that a file is
-    not there; `ignore` being None means that there is no ignore file in either case).
+    `alone`: nothing but container files lies in the folder, so that what is missing says nothing (no rule may then say that a
+    file is not there; `ignore` being None means that there is no ignore file in either case). `targets` are the stages that
+    compose files build, in lower case.
     """
 
     root: Path
     workspace: Workspace
     alone: bool = False
     ignore: IgnoreFile | None = None
+    targets: frozenset[str] = frozenset()
+    _below: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+
+    def _path(self, path: str) -> Path | None:
+        """Where a path of the context lies; None for one that leads out of it or is no path."""
+        inside = normpath(path.lstrip("/") or ".")
+        return None if inside.startswith("..") or "\0" in inside else self.root / inside
 
     def exists(self, path: str) -> bool:
         """Whether a path of the context is there (a leading / or ./ means nothing)."""
-        raise NotImplementedError
+        found = self._path(path)
+        return found is not None and os.path.lexists(found)
 
     def is_folder(self, path: str) -> bool:
         """Whether it is a folder."""
-        raise NotImplementedError
+        found = self._path(path)
+        return found is not None and found.is_dir()
 
     def files(self, path: str = ".") -> tuple[str, ...]:
-        """Files below a path that the build would get (what the ignore file leaves out is not among them), at most 20,000."""
-        raise NotImplementedError
+        """Files below a path that the build would get, relative to the context, sorted, at most 20,000.
+
+        What the ignore file leaves out is not among them, nor what lies in folders such as .git and .venv.
+        """
+        if path not in self._below:
+            top = self._path(path)
+            found = () if top is None else self._walk(top)
+            self._below[path] = tuple(sorted(name for _, name in zip(range(MAX_FILES), found, strict=False)))
+        return self._below[path]
+
+    def _walk(self, top: Path) -> Iterator[str]:
+        for folder, folders, names in os.walk(top):
+            within = os.path.relpath(folder, self.root).removeprefix(".").lstrip("/")
+            below = {name: f"{within}/{name}" if within else name for name in (*folders, *names)}
+            folders[:] = sorted(name for name in folders if name not in CLOSED and self._enters(below[name]))
+            yield from (below[name] for name in sorted(names) if not self.left_out(below[name]))
+
+    def _enters(self, folder: str) -> bool:
+        return not self.left_out(folder) or self._rules.keeps_below(folder)
 
     def size(self, path: str) -> int:
-        """Bytes of a file."""
-        raise NotImplementedError
+        """Bytes of a file; 0 for one that is not there."""
+        found = self._path(path)
+        try:
+            return found.stat().st_size if found else 0
+        except OSError:
+            return 0
+
+    @cached_property
+    def _rules(self) -> DockerRules:
+        from shipwheel.lint.ignorefile import matcher
+
+        return matcher(self.ignore) if self.ignore else DockerRules()
 
     def left_out(self, path: str) -> bool:
         """Whether the ignore file leaves a path out."""
-        raise NotImplementedError
+        return self._rules.leaves_out(normpath(path.lstrip("/") or "."))
 
     def read(self, path: str) -> Source | None:
         """A file of the context."""
-        raise NotImplementedError
+        found = self._path(path)
+        return self.workspace.read(found) if found else None
 
     def requirements(self, path: str) -> RequirementsFile | None:
-        """A requirements file of the context, with what it includes merged in; None where it is not there."""
-        raise NotImplementedError
+        """A requirements file of the context; None where it is not there."""
+        from shipwheel.lint.requirements import load_requirements
+
+        source = self.read(path)
+        return load_requirements(source, self.workspace) if source else None

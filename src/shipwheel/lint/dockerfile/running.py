@@ -1,0 +1,89 @@
+"""What an instruction runs: its shell form, its exec form, its heredocs."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from shipwheel.lint.dockerfile.instructions import Heredoc, Instruction
+from shipwheel.lint.shell import Command, command_of, parse_shell
+from shipwheel.lint.source import Excerpt
+from shipwheel.lint.word import Word
+
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+_ONLY_HEREDOC = re.compile(r"\s*<<-?\s*[\"']?[\w.-]+[\"']?\s*")
+
+
+def commands_of(instruction: Instruction, variables: Mapping[str, str], shell: tuple[str, ...]) -> tuple[Command, ...]:
+    """The commands of RUN, CMD, ENTRYPOINT and HEALTHCHECK; none where they are no shell's."""
+    if instruction.keyword == "HEALTHCHECK" and (not instruction.words or instruction.words[0].text.upper() != "CMD"):
+        return ()
+    if instruction.keyword not in ("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"):
+        return ()
+    if instruction.json:
+        words = instruction.words[1:] if instruction.keyword == "HEALTHCHECK" else instruction.words
+        return _exec_form(instruction, words)
+    if not shell or posixpath.basename(shell[0]).removesuffix(".exe") not in SHELLS:
+        return ()
+    if not instruction.heredocs:
+        return parse_shell(instruction.body, variables)
+    return _with_heredocs(instruction, variables)
+
+
+def _exec_form(instruction: Instruction, words: tuple[Word, ...]) -> tuple[Command, ...]:
+    """One command; where a shell gets its text as an argument, also those of the text."""
+    command = command_of(words)
+    if command is None:
+        return ()
+    texts = [
+        word
+        for option, word in zip(command.words[1:], command.words[2:], strict=False)
+        if re.fullmatch(r"-[a-z]*c", option.text)
+    ]
+    if command.program not in SHELLS or not texts:
+        return (command,)
+    inner = parse_shell(_inside(instruction.body, texts[0]), {})
+    return (command, *(replace(one, inside=("sh -c", *one.inside)) for one in inner))
+
+
+def _inside(body: Excerpt, word: Word) -> Excerpt:
+    """The text of a quoted string; where it holds escapes, places in it are only about right."""
+    start, end = word.span
+    inner = body.source.text[start + 1 : end - 1]
+    return (
+        Excerpt.whole(body.source, (start + 1, end - 1))
+        if inner == word.text
+        else Excerpt(body.source, word.text, ((0, start + 1),))
+    )
+
+
+def _with_heredocs(instruction: Instruction, variables: Mapping[str, str]) -> tuple[Command, ...]:
+    """RUN <<EOF runs the lines as a script, RUN CMD <<EOF gives them to CMD (Dockerfile reference, "Here-Documents")."""
+    body = instruction.body
+    if _ONLY_HEREDOC.fullmatch(body.text):
+        return _script(instruction.heredocs[0], variables)
+    joined = _append(body, instruction.heredocs)
+    commands = parse_shell(joined, variables)
+    if any(command.program in SHELLS and len(command.words) == 1 for command in commands):
+        commands += tuple(inner for heredoc in instruction.heredocs for inner in _script(heredoc, variables))
+    return commands
+
+
+def _script(heredoc: Heredoc, variables: Mapping[str, str]) -> tuple[Command, ...]:
+    """The commands of a script, unless its first line names another interpreter than a shell."""
+    first = heredoc.body.text.lstrip().partition("\n")[0]
+    if first.startswith("#!") and not any(re.search(rf"\b{name}\b", first) for name in SHELLS):
+        return ()
+    return parse_shell(heredoc.body, variables)
+
+
+def _append(body: Excerpt, heredocs: tuple[Heredoc, ...]) -> Excerpt:
+    """The command's line with the lines of its heredocs below, as a shell would get them."""
+    text, pieces = body.text, list(body.pieces)
+    for heredoc in heredocs:
+        start, end = heredoc.span
+        pieces += [(len(text), start - 1)]
+        text += "\n" + body.source.text[start:end]
+    return Excerpt(body.source, text, tuple(pieces))
