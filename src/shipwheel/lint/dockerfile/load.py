@@ -40,7 +40,7 @@ class _Walk:
             self.arguments = _known(self.arguments, self.values(instruction, self.arguments))
 
     def values(self, instruction: Instruction, variables: Mapping[str, str]) -> dict[str, Word]:
-        """What ENV or ARG set. Those of one ENV see only what was before it (Dockerfile reference, "Environment replacement")."""
+        """What ENV or ARG set. Those of one ENV see what was before it (Dockerfile reference, "Environment replacement")."""
         return {
             name.text: expand(value, variables, escape=self.escape) for name, value in instruction.pairs if value is not None
         }
