@@ -1,11 +1,11 @@
-"""Commands of a shell text, read with tree-sitter: what runs, with which words, joined by which operators, and where it stands."""
+"""Commands of a shell text, read with tree-sitter: what runs, with which words, joined by which operators, and where."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shipwheel.lint.source import Excerpt, Span
+from shipwheel.lint.source import Excerpt, Source, Span
 from shipwheel.lint.word import Word
 
 
@@ -31,12 +31,12 @@ class Redirect:
 class Command:
     """A simple command.
 
-    `program` is the base name of what runs, behind `sudo`, `env`, `exec`, `time`, `nice`, `nohup`, `command`, `xargs`-less wrappers and
-    assignments; empty where there is only an assignment. `words[0]` is the program's word, `words[1:]` its arguments. Of `sh -c TEXT`
-    both the outer command and those inside TEXT are listed, the latter with "sh -c" in `inside`.
-    `before` and `after` are the operators that join it to its neighbours: "", "&&", "||", ";", "|", "|&", "&" (a newline is ";").
-    `inside` are the constructs around it, outermost first: "if" (the condition), "then", "else", "for", "while", "case", "function",
-    "subshell", "group", "substitution", "sh -c", "negation".
+    `program` is the base name of what runs, behind wrappers (`sudo`, `env`, `exec`, `time`, `nice`, `nohup`, `command` ...) and
+    assignments; empty where there is only an assignment. `words[0]` is the program's word, `words[1:]` its arguments. Of
+    `sh -c TEXT` both the outer command and those inside TEXT are listed, the latter with "sh -c" in `inside`.
+    `before` and `after` are the operators that join it to its neighbours: "", "&&", "||", ";", "|", "|&", "&" (a newline is
+    ";"). `inside` are the constructs around it, outermost first: "if" (the condition), "then", "else", "for", "while", "case",
+    "function", "subshell", "group", "substitution", "sh -c", "negation".
     `wrappers` are the words before the program, such as sudo.
     """
 
@@ -72,4 +72,22 @@ def parse_shell(excerpt: Excerpt, variables: Mapping[str, str]) -> tuple[Command
     `variables` are those known before (ENV, ARG defaults); assignments of constants in the text itself are followed in order.
     A variable that holds a whole command (`$PIP install x` with PIP="pip --quiet") is split into words, all with its span.
     """
-    raise NotImplementedError
+    from shipwheel.lint.shelltree import commands_in
+
+    return tuple(commands_in(excerpt, variables))
+
+
+def parse_words(words: Sequence[Word], source: Source, variables: Mapping[str, str]) -> tuple[Command, ...]:
+    """The command of a JSON form, no variable put in by a shell; for `["sh", "-c", TEXT]` also those inside TEXT."""
+    from shipwheel.lint.shelltree import inner_commands, inner_text
+    from shipwheel.lint.wrappers import unwrapped
+
+    if not words:
+        return ()
+    span = (words[0].span[0], words[-1].span[1])
+    command = unwrapped(Command(program="", words=tuple(words), span=span))
+    text = inner_text(command)
+    excerpt = None
+    if text and source.text[text.span[0] + 1 : text.span[1] - 1] == text.text:
+        excerpt = Excerpt.whole(source, (text.span[0] + 1, text.span[1] - 1))
+    return (command, *inner_commands(command, excerpt, variables))
