@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
+from shipwheel.lint.dockerfile.instructions import Fault
 from shipwheel.lint.installs import Requested
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell import Command, parse_shell
 from shipwheel.lint.source import Excerpt, Source, Span
 from shipwheel.lint.workspace import Workspace
 
@@ -40,7 +42,7 @@ class RequirementsFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A value of YAML with its place. `value` is a dict of (key -> Node), a list of Nodes, or a scalar (str, int, float, bool, None).
+    """A value of YAML with its place: `value` is a dict of (key -> Node), a list of Nodes, or a str, int, float, bool or None.
 
     `key_span` is the place of the key that it stands behind; for a list's item that of its dash or first character.
     """
@@ -48,25 +50,40 @@ class Node:
     value: Any
     span: Span
     key_span: Span
+    raw: str = ""
+    """A scalar as it is written, without quotes: a 3.10 stays "3.10"."""
 
     def get(self, *path: str | int) -> Node | None:
         """The node at a path of keys and list indexes; None where there is none or the shape is another."""
-        raise NotImplementedError
+        node: Node | None = self
+        for part in path:
+            value = node.value if node else None
+            if isinstance(value, dict) and isinstance(part, str):
+                node = value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and -len(value) <= part < len(value):
+                node = value[part]
+            else:
+                return None
+        return node
 
     @property
     def text(self) -> str:
         """A scalar as text, "" for others and for null."""
-        raise NotImplementedError
+        return "" if self.value is None or isinstance(self.value, dict | list) else self.raw
 
 
 @dataclass(kw_only=True)
 class Compose:
-    """A compose file: `root` is the whole, `services` by name, merge keys and `extends` within the file applied."""
+    """A compose file: `root` is the whole, `services` by name, merge keys and `extends` applied.
+
+    `faults` are the reasons why it is no YAML, here and in the others of YAML.
+    """
 
     source: Source
     workspace: Workspace
     root: Node
     services: dict[str, Node] = field(default_factory=dict)
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -88,24 +105,27 @@ class Manifest:
     workspace: Workspace
     documents: tuple[Node, ...]
     workloads: tuple[Workload, ...]
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(kw_only=True)
 class Script:
-    """Shell commands outside a Dockerfile: a shell script, the steps of a CI workflow, the code blocks of a document, a Makefile's recipes.
+    """Shell commands outside a Dockerfile: a script, steps of a CI workflow, code blocks of a document, recipes of a Makefile.
 
-    `blocks` are the texts, each with its `commands` in `all_commands`. `documents`: what people are told to type.
+    `blocks` are the texts. `document`: what people are told to type.
     """
 
     source: Source
     workspace: Workspace
     kind: Literal["shell", "workflow", "document", "makefile"]
     blocks: tuple[Excerpt, ...]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Constants that hold in every block: those of a Makefile."""
 
     @cached_property
     def commands(self) -> tuple[Command, ...]:
         """Of all blocks in order."""
-        raise NotImplementedError
+        return tuple(command for block in self.blocks for command in parse_shell(block, self.variables))
 
 
 @dataclass(kw_only=True)
@@ -115,6 +135,7 @@ class Workflow:
     source: Source
     workspace: Workspace
     root: Node
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(kw_only=True)
