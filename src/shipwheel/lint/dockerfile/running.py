@@ -5,12 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
 from shipwheel.lint.dockerfile.instructions import Heredoc, Instruction
-from shipwheel.lint.shell import Command, command_of, parse_shell
+from shipwheel.lint.shell import Command, parse_shell, parse_words
 from shipwheel.lint.source import Excerpt
-from shipwheel.lint.word import Word
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _ONLY_HEREDOC = re.compile(r"\s*<<-?\s*[\"']?[\w.-]+[\"']?\s*")
@@ -24,39 +22,12 @@ def commands_of(instruction: Instruction, variables: Mapping[str, str], shell: t
         return ()
     if instruction.json:
         words = instruction.words[1:] if instruction.keyword == "HEALTHCHECK" else instruction.words
-        return _exec_form(instruction, words)
+        return parse_words(words, instruction.body.source, variables)
     if not shell or posixpath.basename(shell[0]).removesuffix(".exe") not in SHELLS:
         return ()
     if not instruction.heredocs:
         return parse_shell(instruction.body, variables)
     return _with_heredocs(instruction, variables)
-
-
-def _exec_form(instruction: Instruction, words: tuple[Word, ...]) -> tuple[Command, ...]:
-    """One command; where a shell gets its text as an argument, also those of the text."""
-    command = command_of(words)
-    if command is None:
-        return ()
-    texts = [
-        word
-        for option, word in zip(command.words[1:], command.words[2:], strict=False)
-        if re.fullmatch(r"-[a-z]*c", option.text)
-    ]
-    if command.program not in SHELLS or not texts:
-        return (command,)
-    inner = parse_shell(_inside(instruction.body, texts[0]), {})
-    return (command, *(replace(one, inside=("sh -c", *one.inside)) for one in inner))
-
-
-def _inside(body: Excerpt, word: Word) -> Excerpt:
-    """The text of a quoted string; where it holds escapes, places in it are only about right."""
-    start, end = word.span
-    inner = body.source.text[start + 1 : end - 1]
-    return (
-        Excerpt.whole(body.source, (start + 1, end - 1))
-        if inner == word.text
-        else Excerpt(body.source, word.text, ((0, start + 1),))
-    )
 
 
 def _with_heredocs(instruction: Instruction, variables: Mapping[str, str]) -> tuple[Command, ...]:
