@@ -32,7 +32,7 @@ def parse(source: Source) -> Parsed:
     lines = Lines(source)
     found: list[Instruction] = []
     for line, span in lines.logical():
-        instruction = _Reader(lines, line, span[1]).read(0)
+        instruction = _Reader(lines, line, span).read(0)
         found.append(_with_heredocs(lines, instruction, line) if _may_hold_heredocs(instruction, line) else instruction)
     if not found:
         lines.faults.append(Fault(span=(0, 0), message="there is no instruction in the file"))
@@ -59,11 +59,11 @@ class _Parts:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads the instruction in a line that was put together; `end` is where it ends in the source."""
+    """Reads the instruction in a line that was put together; `span` is its place in the source."""
 
     lines: Lines
     line: Excerpt
-    end: int
+    span: Span
 
     def read(self, start: int, *, nested: bool = False) -> Instruction:
         """The instruction that begins at an offset of the line."""
@@ -79,8 +79,8 @@ class _Reader:
         parts = self._parts(keyword, trimmed(text, at, stop), nested)
         return Instruction(
             keyword=keyword,
-            span=(self.line.offset(begin), self.end),
-            keyword_span=self.line.span(begin, keyword_end),
+            span=(self._span(begin, begin)[0], self.span[1]) if nested else self.span,
+            keyword_span=self._span(begin, keyword_end),
             body=self.line.part(*parts.body),
             flags=found,
             words=parts.words,
@@ -107,9 +107,16 @@ class _Reader:
             return _Parts(body, inner=self.read(body[0], nested=True))
         return _Parts(body)
 
+    def _span(self, start: int, stop: int) -> Span:
+        """The place in the source; most lines are one piece, and then there is nothing to look for."""
+        if len(self.line.pieces) > 1:
+            return self.line.span(start, stop)
+        offset = self.line.pieces[0][1]
+        return offset + start, offset + stop
+
     def _word(self, span: Span) -> Word:
         text = self.line.text[span[0] : span[1]]
-        return Word(text=text, span=self.line.span(*span), known="$" not in text, quoted='"' in text or "'" in text)
+        return Word(text=text, span=self._span(*span), known="$" not in text, quoted='"' in text or "'" in text)
 
     def _json(self, body: Span, literal: bool) -> tuple[Word, ...] | None:
         try:
@@ -120,7 +127,7 @@ class _Reader:
         if strings is None:
             return None
         return tuple(
-            Word(text=text, span=self.line.span(*span), known=literal or "$" not in text, quoted=True) for text, span in strings
+            Word(text=text, span=self._span(*span), known=literal or "$" not in text, quoted=True) for text, span in strings
         )
 
     def _maybe_json(self, keyword: str, body: Span) -> _Parts:
@@ -168,7 +175,7 @@ class _Reader:
         return _Parts(body, words, pairs=tuple(self._pair(span) for span in spans))
 
     def _fault(self, span: Span, message: str) -> None:
-        self.lines.faults.append(Fault(span=self.line.span(*span), message=message))
+        self.lines.faults.append(Fault(span=self._span(*span), message=message))
 
 
 def _keyword(written: str) -> str:
