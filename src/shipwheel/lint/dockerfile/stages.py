@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from shipwheel.lint.dockerfile.expand import expand
@@ -160,6 +160,8 @@ class Stage:
     user: str = ""
     """USER at its end; "" where none was set."""
     shell: tuple[str, ...] = ("/bin/sh", "-c")
+    dockerfile: Dockerfile | None = field(default=None, repr=False)
+    """The file that it is a stage of."""
 
     @property
     def span(self) -> Span:
@@ -206,6 +208,10 @@ class Dockerfile:
     parsed: Parsed
     context: BuildContext
     stages: tuple[Stage, ...] = ()
+
+    def __post_init__(self) -> None:
+        for stage in self.stages:
+            stage.dockerfile = self
 
     @property
     def source(self) -> Source:
