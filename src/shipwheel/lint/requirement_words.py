@@ -14,11 +14,15 @@ _SYSTEM = re.compile(r"([A-Za-z0-9.@_][\w.+@/${}-]*?)(?::\w+)?(?:([=<>~]=?.*)|/[
 _EGG = re.compile(r"[#&]egg=([\w.-]+)")
 _WHEEL = re.compile(r"([A-Za-z0-9_.]+)-([^-/]+)-(?:[^-/]+-)?[^-/]+-[^-/]+-[^-/]+\.whl(?:[?#]|$)")
 _ARCHIVE = re.compile(r"\.(?:whl|zip|tar|tgz|tar\.(?:gz|bz2|xz))$")
-_EXTRAS = re.compile(r"\[([^\]]*)\]$")
+
+LONG = 2_000
+"""Characters; what is longer is no requirement that a person or tool wrote."""
 
 
 def python_requirement(text: str, span: Span, *, known: bool = True, path: bool = False) -> Requested:
     """PEP 508, a path or an address; `path` where it stands behind --editable."""
+    if len(text) > LONG:
+        return Requested(name="", span=span, known=False)
     wanted, _, marker = text.partition(";") if "://" not in text else text.partition(" ;")
     wanted, marker = wanted.strip(), marker.strip()
     name, extras, rest = _parts(wanted)
@@ -26,9 +30,7 @@ def python_requirement(text: str, span: Span, *, known: bool = True, path: bool 
         address = rest[1:].strip()
         return Requested(name=name, span=span, extras=extras, marker=marker, url=address, known=known)
     if path or _is_address(wanted):
-        return Requested(
-            name=_name_in(wanted), span=span, extras=_extras(_EXTRAS.search(wanted)), marker=marker, url=wanted, known=known
-        )
+        return Requested(name=_name_in(wanted), span=span, extras=_extras(wanted), marker=marker, url=wanted, known=known)
     specifier = rest.strip("() ") if name else ""
     return Requested(name=name, span=span, specifier=specifier, extras=extras, marker=marker, known=known)
 
@@ -40,8 +42,13 @@ def _parts(text: str) -> tuple[str, tuple[str, ...], str]:
     return normalise(match[1]), _split(match[2]), match[3]
 
 
-def _extras(match: re.Match[str] | None) -> tuple[str, ...]:
-    return _split(match[1]) if match else ()
+def _bare(address: str) -> str:
+    """An address or a path without `[extra]` behind it."""
+    return address[: address.rfind("[")] if address.endswith("]") and "[" in address else address
+
+
+def _extras(address: str) -> tuple[str, ...]:
+    return _split(address[len(_bare(address)) :].strip("[]"))
 
 
 def _split(text: str | None) -> tuple[str, ...]:
@@ -49,7 +56,7 @@ def _split(text: str | None) -> tuple[str, ...]:
 
 
 def _is_address(text: str) -> bool:
-    bare = _EXTRAS.sub("", text)
+    bare = _bare(text)
     return "://" in text or text.startswith((".", "/", "~", "file:", "git+")) or "/" in bare or bool(_ARCHIVE.search(bare))
 
 
@@ -63,7 +70,7 @@ def _name_in(address: str) -> str:
 
 def conda_requirement(text: str, span: Span, *, known: bool = True) -> Requested:
     """A match specification of conda: `channel::name=1.2=build`."""
-    match = _CONDA.fullmatch(text.strip())
+    match = _CONDA.fullmatch(text.strip()) if len(text) < LONG else None
     if not match or _is_path(text):
         return Requested(name="", span=span, url=text, known=known)
     return Requested(name=normalise(match[1]), span=span, specifier=match[2].strip(), known=known)
@@ -77,7 +84,7 @@ def system_requirement(text: str, span: Span, *, known: bool = True) -> Requeste
     """A package of apt, apk or dnf, or the file of one."""
     if text.startswith(("/", "./", "../", "~")) or "://" in text or text.endswith((".deb", ".rpm", ".apk")):
         return Requested(name="", span=span, url=text, known=known)
-    match = _SYSTEM.fullmatch(text)
+    match = _SYSTEM.fullmatch(text) if len(text) < LONG else None
     if not match:
         return Requested(name=text, span=span, known=known)
     return Requested(name=match[1], span=span, specifier=match[2] or "", known=known)
