@@ -10,20 +10,17 @@ from shipwheel.lint.dockerfile.blanks import SPACES
 from shipwheel.lint.dockerfile.instructions import Fault, Flag, Heredoc, Instruction, Parsed
 from shipwheel.lint.dockerfile.lexer import Lexer, LexError
 from shipwheel.lint.dockerfile.lines import Lines
+from shipwheel.lint.dockerfile.refused import KEYWORDS, refusals, stage_refusals
 from shipwheel.lint.source import Excerpt, Source, Span
 from shipwheel.lint.word import Word
 
-KEYWORDS = frozenset(
-    {"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER"}
-) | {
-    *("ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
-}
-"""All that there are."""
 _SHELL_OR_JSON = frozenset({"RUN", "CMD", "ENTRYPOINT", "SHELL"})
 _LIST_OR_JSON = frozenset({"ADD", "COPY", "VOLUME"})
 _LIST = frozenset({"EXPOSE", "FROM"})
 _ONE = frozenset({"MAINTAINER", "STOPSIGNAL", "USER", "WORKDIR"})
 _HEREDOCS = frozenset({"ADD", "COPY", "RUN"})
+_FRONTEND = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?:[:@ ]|\Z)")
+"""The syntax that these rules are of; others may have instructions of their own."""
 _HEREDOC = re.compile(r"\d*<<(-?)[\t\n\f\r ]*([^<]+)\Z")
 
 
@@ -36,13 +33,16 @@ def parse(source: Source) -> Parsed:
         found.append(_with_heredocs(lines, instruction, line) if _may_hold_heredocs(instruction, line) else instruction)
     if not found:
         lines.faults.append(Fault(span=(0, 0), message="there is no instruction in the file"))
+    elif _FRONTEND.match(lines.directives.get("syntax", "docker/dockerfile")):
+        lines.faults += refusals(found, lines.escape)
+        lines.faults += stage_refusals(found)
     return Parsed(
         source=source,
         instructions=tuple(found),
         escape=lines.escape,
         directives=tuple(lines.directives.items()),
         comments=tuple(lines.comments),
-        faults=tuple(lines.faults),
+        faults=tuple(sorted(lines.faults, key=lambda fault: fault.span)),
     )
 
 
