@@ -1,0 +1,334 @@
+"""Commands of docker and its kin in scripts, CI, documents and Makefiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from shipwheel.lint.dockercli import DockerCall, Option, docker_call
+from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.finding import Edit, Fix, Hit
+from shipwheel.lint.images import parse_image
+from shipwheel.lint.installs import install_of
+from shipwheel.lint.rule import Rule
+from shipwheel.lint.sharing import has_torch, splits_model, trains
+from shipwheel.lint.shell import Command
+from shipwheel.lint.subjects import Script
+from shipwheel.lint.visible import beyond, devices_given
+
+PRUNE_VOLUMES = Rule(
+    key="prune-volumes",
+    severity="warning",
+    title="Volumes are pruned",
+    why="Volumes hold databases, models and caches; what no container uses at that moment is gone for good.",
+    remedy="Remove what you mean by name, `docker volume rm NAME`, after `docker volume ls --filter dangling=true`.",
+    source="https://docs.docker.com/reference/cli/docker/volume/prune/",
+    fix="none",
+)
+
+APT_KEY = Rule(
+    key="apt-key",
+    severity="warning",
+    title="apt-key is retired",
+    why="Debian 12 is the last release that has apt-key, and a key added with it vouches for every repository.",
+    remedy="Write the key to /etc/apt/keyrings/NAME.asc and name it in the source: `deb [signed-by=/etc/apt/keyrings/NAME.asc]`.",
+    source="https://manpages.debian.org/bookworm/apt/apt-key.8.en.html",
+)
+
+NVIDIA_DOCKER2 = Rule(
+    key="nvidia-docker2",
+    severity="warning",
+    title="nvidia-docker is retired",
+    why="nvidia-docker was archived in January 2024; its packages get no releases, and new distributions have none.",
+    remedy="Install nvidia-container-toolkit (nvidia.github.io/libnvidia-container) and use `docker run --gpus all`.",
+    source="https://github.com/NVIDIA/nvidia-docker",
+)
+
+SECRET_CLI_SYNTAX = Rule(
+    key="secret-cli-syntax",
+    severity="error",
+    title="--secret is not given as id=NAME,src=FILE",
+    why="`docker build` refuses a secret with a key that it does not know.",
+    remedy="Write `--secret id=NAME,src=FILE` or `--secret id=NAME,env=VARIABLE`.",
+    source="https://docs.docker.com/reference/cli/docker/buildx/build/#secret",
+    fix="automatic",
+)
+
+CUDA_VISIBLE_WITH_DEVICE = Rule(
+    key="cuda-visible-with-device",
+    severity="error",
+    title="CUDA_VISIBLE_DEVICES names a GPU that the container does not have",
+    why="Inside a container GPUs are numbered from 0; an index beyond them hides the GPU; the program runs on the CPU or fails.",
+    remedy="Choose GPUs outside, with `--gpus '\"device=1\"'`, and leave CUDA_VISIBLE_DEVICES out (or count from 0).",
+    source="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",
+)
+
+DOCKER_RUN_NO_SHM = Rule(
+    key="docker-run-no-shm",
+    severity="warning",
+    title="Training with torch has 64 MB of shared memory",
+    why="Workers of a DataLoader and NCCL pass tensors through /dev/shm; its 64 MB end in bus errors amid training.",
+    remedy="Add `--shm-size=8g` (or `--ipc=host`).",
+    source="https://github.com/pytorch/pytorch#docker-image",
+)
+
+PIP_COMPILE_FLAG = Rule(
+    key="pip-compile-flag",
+    severity="error",
+    title="pip-compile has no --platform",
+    why="The command ends with `no such option`, and nothing is locked.",
+    remedy="Use `uv pip compile --python-platform x86_64-unknown-linux-gnu`, or run pip-compile on the platform itself.",
+    source="https://docs.astral.sh/uv/reference/cli/#uv-pip-compile",
+)
+
+DOCKER_SCAN = Rule(
+    key="docker-scan",
+    severity="warning",
+    title="docker scan is gone",
+    why="`docker scan` was removed in April 2023; the command fails, and nothing is checked.",
+    remedy="Use `docker scout cves IMAGE`.",
+    source="https://docs.docker.com/scout/",
+    fix="automatic",
+)
+
+BUILDKIT_DEFAULT = Rule(
+    key="buildkit-default",
+    severity="info",
+    title="DOCKER_BUILDKIT=1 says what is so anyway",
+    why="BuildKit is the default builder since Docker Engine 23.0; the variable only hides that.",
+    remedy="Leave DOCKER_BUILDKIT=1 out.",
+    source="https://docs.docker.com/build/buildkit/#getting-started",
+)
+
+FIND_LINKS_INDEX = Rule(
+    key="find-links-index",
+    severity="warning",
+    title="An index is given as find-links",
+    why="--find-links (-f) reads links to files, an index links projects: pip finds nothing there and takes PyPI's wheels.",
+    remedy="Write `--index-url` (or `--extra-index-url`) before the address.",
+    source="https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-f",
+)
+
+_INDEX = re.compile(
+    r"https?://(?:download\.pytorch\.org/whl(?:/nightly|/test)?/(?:cu\d+|cpu|rocm[\d.]+|xpu)/?|(?:test\.)?pypi\.org/simple/?)"
+)
+_RETIRED_REPOSITORY = "nvidia.github.io/nvidia-docker"
+_SECRET_KEYS = frozenset({"id", "src", "source", "env", "type"})
+
+
+@PRUNE_VOLUMES.check(Script)
+def prune_volumes(script: Script) -> Iterator[Hit]:
+    """Unused volumes are removed without a question, or named ones too."""
+    for call in _calls(script.commands):
+        if call.verb == ("system", "prune") and call.has("--volumes"):
+            message = "docker system prune --volumes removes the anonymous volumes that no container uses, never named ones"
+        elif call.verb == ("volume", "prune") and (call.has("-a", "--all") or "all=1" in call.values("--filter")):
+            message = "docker volume prune -a removes every named volume that no container uses at that moment"
+        elif call.verb == ("volume", "prune") and call.has("-f", "--force"):
+            message = "docker volume prune -f removes anonymous volumes that no container uses, without a question"
+        else:
+            continue
+        yield Hit(span=call.verb_words[-1].span, message=message)
+
+
+@APT_KEY.check(Script)
+def apt_key(script: Script) -> Iterator[Hit]:
+    """A script calls apt-key."""
+    yield from _apt_key(script.commands)
+
+
+@APT_KEY.check(Dockerfile)
+def apt_key_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """A RUN calls apt-key."""
+    for step in dockerfile.steps("RUN"):
+        yield from _apt_key(step.commands)
+
+
+def _apt_key(commands: Iterable[Command]) -> Iterator[Hit]:
+    """Keys that are added; taking one away (`apt-key del`) is what NVIDIA told people to do in 2022."""
+    for command in commands:
+        verb = next((word.text for word in command.arguments if not word.text.startswith("-")), "")
+        if command.program == "apt-key" and verb in ("add", "adv", "update", "net-update"):
+            yield Hit(span=command.words[0].span, message=f"apt-key {verb} adds a key that every repository may use")
+
+
+@NVIDIA_DOCKER2.check(Script)
+def nvidia_docker2(script: Script) -> Iterator[Hit]:
+    """A script installs or calls nvidia-docker."""
+    yield from _nvidia_docker(script.commands)
+
+
+@NVIDIA_DOCKER2.check(Dockerfile)
+def nvidia_docker2_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """A RUN installs nvidia-docker."""
+    for step in dockerfile.steps("RUN"):
+        yield from _nvidia_docker(step.commands)
+
+
+def _nvidia_docker(commands: Iterable[Command]) -> Iterator[Hit]:
+    for command in commands:
+        install = install_of(command)
+        package = (
+            next((one for one in install.packages if one.name in ("nvidia-docker2", "nvidia-docker")), None)
+            if install
+            else None
+        )
+        address = next((word for word in command.arguments if _RETIRED_REPOSITORY in word.text), None)
+        if package:
+            yield Hit(span=package.span, message=f"{package.name} is installed")
+        elif command.program == "nvidia-docker":
+            yield Hit(span=command.words[0].span, message="nvidia-docker starts the container")
+        elif address and command.program in ("curl", "wget", "add-apt-repository"):
+            yield Hit(span=address.span, message=f"{_RETIRED_REPOSITORY} is the repository of nvidia-docker")
+
+
+@SECRET_CLI_SYNTAX.check(Script)
+def secret_cli_syntax(script: Script) -> Iterator[Hit]:
+    """A secret of a build has fields that Docker does not know."""
+    for call in _calls(script.commands):
+        if call.verb == ("build",):
+            for option in call.options:
+                if option.name == "--secret" and (hit := _secret(script, option)):
+                    yield hit
+
+
+def _secret(script: Script, option: Option) -> Hit | None:
+    fields = [field.partition("=") for field in option.value.split(",")]
+    names = [name.strip().lower() for name, _, _ in fields]
+    unknown = next((name for name in names if name not in _SECRET_KEYS), None)
+    if unknown is None or not option.value or "$" in "".join(name for name, _, _ in fields):
+        return None
+    what = f"--secret has the key {unknown}" if all(equals for _, equals, _ in fields) else "--secret has a field without a key"
+    fix = _secret_fix(script, option) if len(fields) == 1 else None
+    return Hit(span=option.word.span, message=f"{what}; Docker knows id, src, env and type", fix=fix)
+
+
+def _secret_fix(script: Script, option: Option) -> Fix | None:
+    """`--secret NAME=FILE` becomes `--secret id=NAME,src=FILE`."""
+    start, end = option.word.span
+    name, equals, path = option.value.partition("=")
+    at = script.source.text.find(f"{name}=", start, end)
+    if not equals or at < 0 or not path:
+        return None
+    edit = Edit(at, at + len(name) + 1, f"id={name},src=")
+    return Fix(what="write id= and src=", edits=(edit,))
+
+
+@CUDA_VISIBLE_WITH_DEVICE.check(Script)
+def cuda_visible_with_device(script: Script) -> Iterator[Hit]:
+    """`docker run --gpus device=1 -e CUDA_VISIBLE_DEVICES=1`."""
+    for call in _runs(script.commands):
+        given = next((devices_given(value) for value in call.values("--gpus")), None)
+        index = beyond(call.environment.get("CUDA_VISIBLE_DEVICES", ""), given)
+        option = next((one for one in call.options if one.value.startswith("CUDA_VISIBLE_DEVICES=")), None)
+        if index and option:
+            message = f"CUDA_VISIBLE_DEVICES asks for GPU {index}, and the container has {_gpus(given or 0)}"
+            yield Hit(span=option.word.span, message=message)
+
+
+def _gpus(count: int) -> str:
+    return "one GPU, number 0" if count == 1 else f"{count} GPUs, numbered from 0"
+
+
+@DOCKER_RUN_NO_SHM.check(Script)
+def docker_run_no_shm(script: Script) -> Iterator[Hit]:
+    """A container for training on GPUs is started with the shared memory of every container."""
+    for call in _runs(script.commands):
+        if not call.operands or not call.certain or not _has_gpus(call) or _has_shm(call):
+            continue
+        image = parse_image(call.operands[0].text)
+        words = [word.text for word in call.operands[1:]]
+        if splits_model(image) or trains(words) or (has_torch(image) and (not words or words[0] in _INTERACTIVE)):
+            yield Hit(
+                span=call.verb_words[-1].span, message=f"{call.operands[0].text} runs on GPUs without --shm-size or --ipc=host"
+            )
+
+
+_INTERACTIVE = frozenset({"bash", "sh", "/bin/bash", "/bin/sh", "zsh", "jupyter", "jupyter-lab", "jupyter-notebook"})
+
+
+def _has_gpus(call: DockerCall) -> bool:
+    runtime = "nvidia" in call.values("--runtime") or call.command.program == "nvidia-docker"
+    return bool(call.values("--gpus")) or runtime or any("nvidia.com/gpu" in value for value in call.values("--device"))
+
+
+def _has_shm(call: DockerCall) -> bool:
+    shared = any(value == "host" or value.startswith("container:") or "$" in value for value in call.values("--ipc"))
+    mounted = call.values("-v", "--volume", "--mount", "--tmpfs")
+    return shared or bool(call.values("--shm-size")) or any("/dev/shm" in value for value in mounted)
+
+
+@PIP_COMPILE_FLAG.check(Script)
+def pip_compile_flag(script: Script) -> Iterator[Hit]:
+    """A script locks with an option that is not there."""
+    yield from _pip_compile(script.commands)
+
+
+@PIP_COMPILE_FLAG.check(Dockerfile)
+def pip_compile_flag_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """A RUN locks with an option that is not there."""
+    for step in dockerfile.steps("RUN"):
+        yield from _pip_compile(step.commands)
+
+
+def _pip_compile(commands: Iterable[Command]) -> Iterator[Hit]:
+    for command in commands:
+        words = [word.text for word in command.words]
+        tool = "uv pip compile" if command.program == "uv" and words[1:3] == ["pip", "compile"] else ""
+        tool = "pip-compile" if command.program == "pip-compile" or words[1:3] == ["-m", "piptools"] else tool
+        option = next((word for word in command.arguments if re.match(r"--platform(?:=|$)", word.text)), None)
+        if tool and option:
+            yield Hit(span=option.span, message=f"{tool} has no option --platform")
+
+
+@DOCKER_SCAN.check(Script)
+def docker_scan(script: Script) -> Iterator[Hit]:
+    """A script scans with the command that was removed."""
+    for call in _calls(script.commands):
+        if call.verb == ("scan",) and call.command.program == "docker":
+            start, end = call.verb_words[0].span
+            plain = len(call.operands) == 1 and not call.options and script.source.text[start:end] == "scan"
+            fix = Fix(what="use docker scout cves", edits=(Edit(start, end, "scout cves"),)) if plain else None
+            yield Hit(span=(start, end), message="docker scan was removed from Docker", fix=fix)
+
+
+@BUILDKIT_DEFAULT.check(Script)
+def buildkit_default(script: Script) -> Iterator[Hit]:
+    """DOCKER_BUILDKIT is set to 1."""
+    for command in script.commands:
+        for assignment in command.assignments:
+            if assignment.name == "DOCKER_BUILDKIT" and assignment.value.text == "1":
+                yield Hit(span=assignment.span, message="DOCKER_BUILDKIT=1 is the default since Docker 23.0")
+
+
+@FIND_LINKS_INDEX.check(Script)
+def find_links_index(script: Script) -> Iterator[Hit]:
+    """A script gives an index behind -f."""
+    yield from _find_links(script.commands)
+
+
+@FIND_LINKS_INDEX.check(Dockerfile)
+def find_links_index_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """A RUN gives an index behind -f."""
+    for step in dockerfile.steps("RUN"):
+        yield from _find_links(step.commands)
+
+
+def _find_links(commands: Iterable[Command]) -> Iterator[Hit]:
+    for command in commands:
+        if command.program not in ("pip-compile", "uv") and install_of(command) is None:
+            continue
+        for option, word in zip(command.words, (*command.words[1:], None), strict=True):
+            name, _, value = option.text.partition("=")
+            if name in ("-f", "--find-links") and (value or word):
+                text = value or (word.text if word else "")
+                if _INDEX.fullmatch(text):
+                    yield Hit(span=option.span, message=f"{name} is given {text}, which is an index")
+
+
+def _calls(commands: Iterable[Command]) -> Iterator[DockerCall]:
+    return (call for command in commands if (call := docker_call(command)))
+
+
+def _runs(commands: Iterable[Command]) -> Iterator[DockerCall]:
+    return (call for call in _calls(commands) if call.verb in (("run",), ("create",)))

@@ -1,0 +1,41 @@
+"""What shares memory between processes: training with torch, and servers that split a model over GPUs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from shipwheel.lint.images import ImageName, facts_of
+
+_LAUNCHERS = frozenset({"torchrun", "accelerate", "deepspeed", "torch.distributed.launch", "torch.distributed.run"})
+_TRAINING = re.compile(r"(?:^|[/_.-])(?:re|pre)?(?:train|finetune|fine_tune|fine-tune)(?:ing|er)?(?:[_./-]\S*)?$")
+_WORKERS = re.compile(r"--?(?:num[_-]workers|workers-per-gpu|dataloader[_-]num[_-]workers|nproc[_-]per[_-]node)(?:=(\S+))?$")
+_SERVERS = re.compile(r"(?:^|/)(?:vllm-openai|vllm|sglang|text-generation-inference|lmdeploy|tensorrt-llm/release)$")
+_OTHERS = re.compile(r"tensorflow|keras|sklearn|scikit|xgboost|lightgbm")
+_NAMED = re.compile(r"(?:^|[/_.-])(?:py)?torch(?:$|[/_.-])")
+
+
+def trains(words: Sequence[str]) -> bool:
+    """Whether a command trains: a launcher of torch, a train.py, a module or option of that name. `python -c` does not."""
+    if any(word.rpartition("/")[2] in _LAUNCHERS for word in words):
+        return True
+    if "-c" in words or not any(re.fullmatch(r"(?:\S*/)?(?:python[\d.]*|uv|poetry|bash|sh)", word) for word in words[:3]):
+        return any(_WORKERS.match(word) for word in words)
+    return any(_TRAINING.search(word.lower().removesuffix(".py").removesuffix(".sh")) for word in words[1:] if "=" not in word)
+
+
+def has_torch(image: ImageName) -> bool:
+    """Whether an image has PyTorch, by what is known of it or by its name."""
+    if facts_of(image).framework:
+        return facts_of(image).framework == "pytorch"
+    return bool(_NAMED.search(image.repository)) and not _OTHERS.search(image.repository)
+
+
+def splits_model(image: ImageName) -> bool:
+    """Whether an image serves large models with NCCL, whose processes talk through /dev/shm."""
+    return bool(_SERVERS.search(image.repository))
+
+
+def other_framework(text: str) -> bool:
+    """Whether a name speaks of a framework that needs no shared memory."""
+    return bool(_OTHERS.search(text.lower()))
