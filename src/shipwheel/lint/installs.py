@@ -50,9 +50,10 @@ class Requested:
 class Install:
     """One command that installs.
 
-    `tool` is the program: "pip3", "python3.11", "uv", "yum". `action`: "install", "sync", "update", "upgrade", "create", "download"
-    ... `files` are requirements (`-r`), constraints excluded (`constraints`), an environment.yml of conda, in words. `editable` and
-    local paths are in `packages` with `url`. `options` are the options as written, values of `--index-url URL` joined with "=".
+    `tool` is the program: "pip3", "python3.11", "uv", "yum". `action`: "install", "sync", "update", "upgrade", "create",
+    "download" ... `files` are requirements (`-r`), constraints excluded (`constraints`), an environment.yml of conda, in words.
+    `editable` and local paths are in `packages` with `url`. `options` are the options as written, values of `--index-url URL`
+    joined with "=".
     """
 
     manager: Manager
