@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,12 @@ _BUILD_FLAGS = frozenset(
     | {"--disable-content-trust", "--help"}
 )
 _BUILD_LETTERS = frozenset("qD")
+_SETS: dict[tuple[str, ...], tuple[frozenset[str], frozenset[str]]] = {
+    ("run",): (_RUN_FLAGS, _RUN_LETTERS),
+    ("create",): (_RUN_FLAGS, _RUN_LETTERS),
+    ("build",): (_BUILD_FLAGS, _BUILD_LETTERS),
+}
+_IMAGE_VARIABLE = re.compile(r"ima?ge?|tag|repo|registry", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +88,9 @@ class DockerCall:
 
     @property
     def certain(self) -> bool:
-        """Whether no variable stands where options may be: `docker run $FLAGS image`."""
-        return not any(word.text.startswith("$") for word in self.command.arguments[: self._before_operands()])
-
-    def _before_operands(self) -> int:
-        first = self.operands[0] if self.operands else None
-        words = self.command.arguments
-        return next((at for at, word in enumerate(words) if word is first), len(words)) + (1 if first else 0)
+        """Whether the first operand is the image, and no variable that may hold options: `docker run $FLAGS image`."""
+        first = self.operands[0].text if self.operands else ""
+        return not first.startswith("$") or _IMAGE_VARIABLE.search(first) is not None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -118,11 +121,7 @@ def docker_call(command: Command) -> DockerCall | None:
 
 def _split(verb: tuple[str, ...], words: Sequence[Word]) -> tuple[tuple[Option, ...], tuple[Word, ...]]:
     """Options and operands. Those of run end at the image; of verbs that are not known, no option takes a value."""
-    flags, letters = {
-        ("run",): (_RUN_FLAGS, _RUN_LETTERS),
-        ("create",): (_RUN_FLAGS, _RUN_LETTERS),
-        ("build",): (_BUILD_FLAGS, _BUILD_LETTERS),
-    }.get(verb, (None, None))
+    flags, letters = _SETS.get(verb, (None, None))
     options: list[Option] = []
     operands: list[Word] = []
     rest = iter(words)

@@ -8,20 +8,24 @@ from collections.abc import Sequence
 from shipwheel.lint.images import ImageName, facts_of
 
 _LAUNCHERS = frozenset({"torchrun", "accelerate", "deepspeed", "torch.distributed.launch", "torch.distributed.run"})
-_TRAINING = re.compile(r"(?:^|[/_.-])(?:re|pre)?(?:train|finetune|fine_tune|fine-tune)(?:ing|er)?(?:[_./-]\S*)?$")
-_WORKERS = re.compile(r"--?(?:num[_-]workers|workers-per-gpu|dataloader[_-]num[_-]workers|nproc[_-]per[_-]node)(?:=(\S+))?$")
+_INTERPRETER = re.compile(r"(?:\S*/)?(?:python[\d.]*|uv|poetry|pipenv|conda|bash|sh|run)")
+_SCRIPT = re.compile(r"(?:^|[/_.-])(?:re|pre)?(?:train|finetune|fine_tune|fine-tune)(?:ing|er)?(?:[_.-][^/]*)?$")
+_WORKERS = re.compile(r"--(?:num[_-]workers|dataloader[_-]num[_-]workers|nproc[_-]per[_-]node)(?:=|$)")
 _SERVERS = re.compile(r"(?:^|/)(?:vllm-openai|vllm|sglang|text-generation-inference|lmdeploy|tensorrt-llm/release)$")
 _OTHERS = re.compile(r"tensorflow|keras|sklearn|scikit|xgboost|lightgbm")
 _NAMED = re.compile(r"(?:^|[/_.-])(?:py)?torch(?:$|[/_.-])")
 
 
 def trains(words: Sequence[str]) -> bool:
-    """Whether a command trains: a launcher of torch, a train.py, a module or option of that name. `python -c` does not."""
-    if any(word.rpartition("/")[2] in _LAUNCHERS for word in words):
+    """Whether a command trains: a launcher of torch, a train.py, a module of that name, an option for workers that load data."""
+    if words[1:2] == ["-c"] and len(words) > 2 and words[0].rpartition("/")[2] in ("sh", "bash"):
+        return any(trains(part.split()) for part in re.split(r"&&|;|\|\||\n", words[2]))
+    if any(word.rpartition("/")[2] in _LAUNCHERS for word in words[:6]) or any(map(_WORKERS.match, words)):
         return True
-    if "-c" in words or not any(re.fullmatch(r"(?:\S*/)?(?:python[\d.]*|uv|poetry|bash|sh)", word) for word in words[:3]):
-        return any(_WORKERS.match(word) for word in words)
-    return any(_TRAINING.search(word.lower().removesuffix(".py").removesuffix(".sh")) for word in words[1:] if "=" not in word)
+    if not words or not _INTERPRETER.fullmatch(words[0]):
+        return False
+    ran = next((word for word in words[1:] if not word.startswith("-") and not _INTERPRETER.fullmatch(word)), "")
+    return _SCRIPT.search(ran.lower()) is not None
 
 
 def has_torch(image: ImageName) -> bool:

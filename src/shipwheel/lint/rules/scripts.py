@@ -31,7 +31,7 @@ APT_KEY = Rule(
     severity="warning",
     title="apt-key is retired",
     why="Debian 12 is the last release that has apt-key, and a key added with it vouches for every repository.",
-    remedy="Write the key to /etc/apt/keyrings/NAME.asc and name it in the source: `deb [signed-by=/etc/apt/keyrings/NAME.asc]`.",
+    remedy="Write the key to /etc/apt/keyrings/NAME.asc and name it: `deb [signed-by=/etc/apt/keyrings/NAME.asc] URL`.",
     source="https://manpages.debian.org/bookworm/apt/apt-key.8.en.html",
 )
 
@@ -58,7 +58,7 @@ CUDA_VISIBLE_WITH_DEVICE = Rule(
     key="cuda-visible-with-device",
     severity="error",
     title="CUDA_VISIBLE_DEVICES names a GPU that the container does not have",
-    why="Inside a container GPUs are numbered from 0; an index beyond them hides the GPU; the program runs on the CPU or fails.",
+    why="Inside a container GPUs are numbered from 0; an index beyond hides the GPU; the program runs on the CPU or fails.",
     remedy="Choose GPUs outside, with `--gpus '\"device=1\"'`, and leave CUDA_VISIBLE_DEVICES out (or count from 0).",
     source="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",
 )

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from support.linting import Twin
 
 
@@ -118,27 +119,31 @@ TWINS = [
         rule="cuda-visible-with-device",
         name="run.sh",
         bad="docker run --gpus device=2 --env CUDA_VISIBLE_DEVICES=2 image\n",
-        good="docker run --gpus all -e CUDA_VISIBLE_DEVICES=1 image\ndocker run --gpus device=1 -e CUDA_VISIBLE_DEVICES=0 image\n",
+        good="docker run --gpus all -e CUDA_VISIBLE_DEVICES=1 image\n"
+        "docker run --gpus device=1 -e CUDA_VISIBLE_DEVICES=0 image\n",
     ),
     Twin(
         rule="cuda-visible-with-device",
         name="run.sh",
         bad="docker run --gpus=2 -e CUDA_VISIBLE_DEVICES=0,2 image\n",
-        good="docker run --gpus=$N -e CUDA_VISIBLE_DEVICES=3 image\ndocker run --gpus 1 -e CUDA_VISIBLE_DEVICES=GPU-1a2b image\n",
+        good="docker run --gpus=$N -e CUDA_VISIBLE_DEVICES=3 image\n"
+        "docker run --gpus 1 -e CUDA_VISIBLE_DEVICES=GPU-1a2b image\n",
         says="GPU 2",
     ),
     Twin(
         rule="docker-run-no-shm",
         name="train.sh",
         bad="docker run --gpus all -it my-image python train.py --epochs 3\n",
-        good="docker run --gpus all --shm-size=2gb -it my-image python train.py\ndocker run --gpus all -it my-image nvidia-smi\n",
+        good="docker run --gpus all --shm-size=2gb -it my-image python train.py\n"
+        "docker run --gpus all -it my-image nvidia-smi\n",
         says="my-image",
     ),
     Twin(
         rule="docker-run-no-shm",
         name="train.sh",
         bad="docker run --gpus all --rm -v $PWD:/w my-image torchrun --nproc_per_node=2 main.py\n",
-        good="docker run --gpus all --ipc=host my-image torchrun main.py\ndocker run --gpus all --ipc host my-image torchrun main.py\n",
+        good="docker run --gpus all --ipc=host my-image torchrun main.py\n"
+        "docker run --gpus all --ipc host my-image torchrun main.py\n",
     ),
     Twin(
         rule="docker-run-no-shm",
@@ -151,12 +156,14 @@ TWINS = [
         rule="docker-run-no-shm",
         name="train.sh",
         bad="docker run --runtime nvidia --gpus all -p 8000:8000 vllm/vllm-openai:v0.6.3 --model m\n",
-        good="docker run $FLAGS --gpus all image python train.py\ndocker run -v /dev/shm:/dev/shm --gpus all image python train.py\n",
+        good="docker run $FLAGS --gpus all image python train.py\n"
+        "docker run -v /dev/shm:/dev/shm --gpus all image python train.py\n",
     ),
     Twin(
         rule="docker-run-no-shm",
         name="train.sh",
-        good="docker run image python train.py\ndocker run --gpus all tensorflow/tensorflow:2.15.0-gpu bash\n"
+        good="docker run image python train.py\ndocker run --gpus all -it image python -c train\n"
+        "docker run --gpus all tensorflow/tensorflow:2.15.0-gpu bash\n"
         "docker run --gpus all image python predict.py --training-data x\n",
     ),
     Twin(
