@@ -39,6 +39,7 @@ VERBS = {
     "logout": "Forget the login for a registry.",
     "df": "Show what the local store takes.",
     "prune": "Remove what nothing in the store needs.",
+    "lint": "Find what is wrong in Dockerfiles and the files around them.",
     "doctor": "Check this machine, and whether it can run an image.",
 }
 """Every verb and its one line; the text here is what `--help` shows without importing the verb."""

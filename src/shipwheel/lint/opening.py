@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Literal
 
 from shipwheel.errors import UsageError
 from shipwheel.lint.dockerfile.instructions import Parsed
@@ -16,10 +17,14 @@ from shipwheel.lint.dockerfile.parse import parse
 from shipwheel.lint.ignorefile import load_ignore
 from shipwheel.lint.source import Source
 from shipwheel.lint.subjects import Compose, IgnoreFile
-from shipwheel.lint.workspace import CLOSED, BuildContext, Workspace
+from shipwheel.lint.workspace import CLOSED, BuildContext, Subject, Workspace
 from shipwheel.project.ignore import GitRules
 
-NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
+Kind = Literal[
+    "", "dockerfile", "ignore", "requirements", "compose", "workflow", "yaml", "shell", "document", "makefile", "python"
+]
+
+NAMES: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("ignore", (".dockerignore", ".containerignore", "*.dockerignore")),
     ("", ("*.j2", "*.jinja", "*.jinja2", "*.tmpl", "*.template", "*.tpl", "*.erb", "*.in", "*.orig", "*.rej")),
     (
@@ -38,33 +43,41 @@ NAMES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """What a file is by its name (in lower case), the first that fits; "" for templates, which are no such file yet."""
 
+OTHERS: dict[str, Kind] = {
+    **{".py": "python", ".md": "document", ".sh": "shell", ".yml": "yaml", ".yaml": "yaml"},
+    **{".json": "", ".txt": "", ".html": ""},
+}
+"""What Dockerfile.py and the like are."""
+
 _FIRST = re.compile(r"\s*(?:#[^\n]*\n\s*)*(?:ARG[ \t]+\w+(?:=\S*)?\s+(?:#[^\n]*\n\s*)*)*FROM[ \t]+\S+", re.IGNORECASE)
 """How a Dockerfile of any name begins."""
 
 
-def kind_of(path: Path, source: Source | None = None) -> str:
+def kind_of(path: Path, source: Source | None = None) -> Kind:
     """What a file is: by its name; one of another name by how it begins, where its `source` is given."""
     name = path.name.lower()
     kind = next((kind for kind, patterns in NAMES if any(fnmatch(name, pattern) for pattern in patterns)), None)
     if kind == "yaml" and path.parent.name == "workflows" and path.parent.parent.name == ".github":
         return "workflow"
-    if kind == "dockerfile" and path.suffix.lower() in (".py", ".md", ".sh", ".yml", ".yaml", ".json", ".txt", ".html"):
-        return {".py": "python", ".md": "document", ".sh": "shell", ".yml": "yaml", ".yaml": "yaml"}.get(
-            path.suffix.lower(), ""
-        )
+    if kind == "dockerfile" and path.suffix.lower() in OTHERS:
+        return OTHERS[path.suffix.lower()]
     if kind == "requirements" and path.suffix == ".in":
         return ""
     if kind is None and path.parent.name == "requirements" and path.suffix == ".txt":
         return "requirements"
-    if kind is None and source:
-        return (
-            "dockerfile" if _FIRST.match(source.text) else "shell" if re.match(r"#!.*\b(ba|da|z|k)?sh\b", source.text) else ""
-        )
+    if kind is None and source and _FIRST.match(source.text):
+        return "dockerfile"
+    if kind is None and source and re.match(r"#!.*(ba|da|z|k)?sh", source.text):
+        return "shell"
     return kind or ""
 
 
-def open_workspace(paths: Iterable[Path], *, root: Path | None = None) -> Workspace:
+def open_workspace(
+    paths: Iterable[Path], *, root: Path | None = None, sources: Mapping[Path, Source] | None = None
+) -> Workspace:
     """Read these files, and all below these folders that lint knows; git's ignored files are left out, unless they are named.
+
+    `sources` stand for the files of their paths, whatever those hold.
 
     Raises:
         UsageError: a path that is not there; all of them.
@@ -72,7 +85,7 @@ def open_workspace(paths: Iterable[Path], *, root: Path | None = None) -> Worksp
     given = list(paths)
     if missing := [str(path) for path in given if not path.exists()]:
         raise UsageError(f"there is no {', '.join(missing)}")
-    opening = _Opening(Workspace(root=(root or Path()).absolute()))
+    opening = _Opening(Workspace(root=(root or Path()).absolute(), sources=dict(sources or {})))
     for path in given:
         if path.is_dir():
             opening.folders.append(path.absolute())
@@ -201,7 +214,7 @@ def _text(node: object) -> str:
     return str(getattr(node, "text", "") or "")
 
 
-def _load(kind: str, source: Source, workspace: Workspace) -> Iterator[object | None]:
+def _load(kind: Kind, source: Source, workspace: Workspace) -> Iterator[Subject | None]:
     """What a file of a kind holds. The readers are imported when there is something to read: YAML alone takes 20 ms."""
     if kind == "ignore":
         yield load_ignore(source, workspace)
@@ -218,7 +231,7 @@ def _load(kind: str, source: Source, workspace: Workspace) -> Iterator[object | 
         from shipwheel.lint.manifest import load_manifest
 
         yield load_compose(source, workspace) or load_manifest(source, workspace)
-    else:
+    elif kind in ("shell", "workflow", "document", "makefile"):
         from shipwheel.lint.scripts import load_script, load_workflow
 
         if kind == "workflow":

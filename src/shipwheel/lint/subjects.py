@@ -147,5 +147,17 @@ class PythonFile:
     tree: ast.Module
 
     def span(self, node: ast.AST) -> Span:
-        """Where a node stands, in characters of the source."""
-        raise NotImplementedError
+        """Where a node stands."""
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
+        end_line, end_column = getattr(node, "end_lineno", line) or line, getattr(node, "end_col_offset", column) or column
+        return self._offset(line, column), self._offset(end_line, end_column)
+
+    def _offset(self, line: int, column: int) -> int:
+        """`ast` counts columns in bytes of UTF-8."""
+        if line > self.source.lines:
+            return len(self.source.text)
+        start, end = self.source.line_span(line)
+        text = self.source.text[start:end]
+        if text.isascii():
+            return start + column
+        return start + len(text.encode("utf-8", "surrogateescape")[:column].decode("utf-8", "replace"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shipwheel.lint.source import Source
 from shipwheel.project.ignore import DockerRules
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from shipwheel.lint.subjects import IgnoreFile, RequirementsFile
 
 Kind = TypeVar("Kind")
+
+
+class Subject(Protocol):
+    """What rules look at: something that was read from a file."""
+
+    @property
+    def source(self) -> Source:
+        """The file."""
+
 
 MAX_BYTES = 4 << 20
 """A larger file is no Dockerfile, manifest or script that a person wrote."""
@@ -35,8 +44,9 @@ class Workspace:
     """The files that are linted, and those beside them that help to judge them. `root` is what shown names are relative to."""
 
     root: Path = field(default=Path())
-    subjects: list[object] = field(default_factory=list)
-    _sources: dict[Path, Source | None] = field(default_factory=dict, repr=False)
+    subjects: list[Subject] = field(default_factory=list)
+    sources: dict[Path, Source | None] = field(default_factory=dict, repr=False)
+    """Files that were read, or that stand for those on disk."""
 
     def all(self, kind: type[Kind]) -> Iterator[Kind]:
         """Every subject of that kind among the linted files."""
@@ -44,9 +54,9 @@ class Workspace:
 
     def read(self, path: Path) -> Source | None:
         """A file's text, read once; None where it is not there, is no regular file, cannot be read, or is larger than 4 MB."""
-        if path not in self._sources:
-            self._sources[path] = self._read(path)
-        return self._sources[path]
+        if path not in self.sources:
+            self.sources[path] = self._read(path)
+        return self.sources[path]
 
     def _read(self, path: Path) -> Source | None:
         try:

@@ -140,6 +140,31 @@ class ServeSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LintSettings:
+    """What `shipwheel lint` looks for, and where; the flags of the same names come first. A rule is named by its key, or by the
+    beginning of keys up to a dash: apt is all of apt-cache, apt-no-y and so on."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+
+    select: tuple[Annotated[str, Rule(rules.some_text)], ...] = ()
+    """Rules to look for. Default: all but those that are off."""
+
+    ignore: tuple[Annotated[str, Rule(rules.some_text)], ...] = ()
+    """Rules to leave out."""
+
+    exclude: tuple[Annotated[str, Rule(rules.some_text)], ...] = ()
+    """Files not to look at; patterns as in .gitignore."""
+
+    paths: Mapping[Annotated[str, Rule(rules.some_text)], tuple[Annotated[str, Rule(rules.some_text)], ...]] = field(
+        default_factory=dict
+    )
+    """Rules to leave out in some files, such as { "docs/" = ["pip-unpinned"] }; patterns as in .gitignore."""
+
+    fail_on: Literal["error", "warning", "info", "never"] = "warning"
+    """The least severity of a finding with which the exit status is 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Settings of Shipwheel; every one has a default or is found in the project."""
 
@@ -230,6 +255,9 @@ class Settings:
     serve: ServeSettings | None = None
     """How the runtime serves the model; where this table is, it does, whatever else but `command` the folder could run."""
 
+    lint: LintSettings = field(default_factory=LintSettings)
+    """What `shipwheel lint` looks for."""
+
 
 def parse_settings(text: str, file: str) -> Settings:
     """The settings in the text of a pyproject.toml or a shipwheel.toml; `file` is its name, and says which.
@@ -309,12 +337,13 @@ def _message(error: Mapping[str, Any], location: KeyPath) -> str:
 
 
 def _unknown(location: KeyPath) -> str:
-    owner = {"run": RunSettings, "serve": ServeSettings}.get(str(location[0]), Settings) if len(location) > 1 else Settings
+    tables = {"run": RunSettings, "serve": ServeSettings, "lint": LintSettings}
+    owner = tables.get(str(location[0]), Settings) if len(location) > 1 else Settings
     near = difflib.get_close_matches(str(location[-1]), known_keys(owner), n=1, cutoff=0.5)
     return f"unknown key; did you mean '{near[0]}'?" if near else "unknown key"
 
 
-def known_keys(owner: type[Settings | RunSettings | ServeSettings] = Settings) -> list[str]:
+def known_keys(owner: type[Settings | RunSettings | ServeSettings | LintSettings] = Settings) -> list[str]:
     """The keys as they are written in TOML."""
     return [_kebab(item.name) for item in fields(owner)]
 
