@@ -60,6 +60,7 @@ _READABLE = re.compile(
     r"(?:[A-Za-z]?[a-z]+\d{0,3}|[A-Z]+\d{0,3}|v?\d{1,8}|[-_./:+=@,]++)(?:[-_./:+=@,]++(?:[A-Za-z]?[a-z]*|[A-Z]*)v?\d{0,8})*"
 )
 _HEX = re.compile(r"[0-9a-f]+")
+_INK = re.compile(r"[^\r\n]")
 
 _TOKENS = re.compile(
     r"(?<![A-Za-z0-9_])(?:"
@@ -77,20 +78,21 @@ _TOKENS = re.compile(
 
 _LOGIN = re.compile(r"(?<=://)(?P<user>[^\s/@:'\"`?#]*+)(?::(?P<password>[^\s/@'\"`]*+))?@(?=[\w\[$.-])")
 
-_ASSIGNED = re.compile(
+_NAMED = re.compile(
     r"(?:(?<![\w.$-])[\"']?|(?P<spaced>(?<![\w-])--?|\bENV[ \t]++))(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)[\"']?"
     r"(?:[ \t]*(?:=|:=|:)[ \t]*|(?(spaced)[\"']?[ \t]+|(?!)))"
-    r"(?P<value>\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'|[^\s\"',;&|)\]}]++)"
 )
-"""NAME=value, NAME: value, "NAME": "value", --name value, ENV NAME value."""
+"""What stands before the value in NAME=value, NAME: value, "NAME": "value", --name value, ENV NAME value."""
+_VALUE = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'|[^\s\"',;&|)\]}]++")
 _LISTED = re.compile(r"name:[ \t]*[\"']?(?P<name>[A-Za-z_]\w*+)[\"']?[ \t]*\r?\n[ \t]*value:[ \t]*(?P<value>\S[^\r\n]*+)")
 _BEHIND = re.compile(
     r"(?:\b(?:Bearer|Basic)[ \t]+|\bwandb[ \t]+login[ \t]+(?:--relogin[ \t]+)?|\bauthtoken[ \t]+"
-    r"|\b(?:docker|podman|helm|skopeo|crane)[ \t][^\n|;&]{0,200}?login\b[^\n|;&]{0,200}?[ \t]-p[ \t]+|\bmysql\w*[ \t][^\n|;&]{0,200}?[ \t]-p)"
+    r"|\b(?:docker|podman|helm|skopeo|crane)[ \t][^\n|;&]{0,200}?login\b[^\n|;&]{0,200}?[ \t]-p[ \t]+"
+    r"|\bmysql\w*[ \t][^\n|;&]{0,200}?[ \t]-p)"
     r"[\"']?(?P<value>[^\s\"'$;&|-][^\s\"';&|]*+)"
 )
 _PIPED = re.compile(
-    r"\becho[ \t]+(?:-[ne]+[ \t]+)?[\"']?(?P<value>[^\s\"'$|;&][^\"'|;&\n]*+)[\"']?[ \t]*"
+    r"\becho[ \t]+(?:-[ne]+[ \t]+)?[\"']?(?P<value>[^\s\"'$|;&][^\"'|;&\n]{0,200}+)[\"']?[ \t]*"
     r"\|[^\n;&]{0,120}?(?:chpasswd|passwd\b|-stdin)"
 )
 
@@ -165,24 +167,24 @@ def redacted(text: str) -> str:
 
     Give it a whole file and take lines from the result: what a value belongs to may stand on the line above.
     """
-    out = text
-    for start, end in _values(text):
-        out = out[:start] + re.sub(r"[^\r\n]", "*", out[start:end]) + out[end:]
-    return out
+    pieces, at = [], 0
+    for start, end in sorted(_values(text)):
+        pieces += [text[at:start], _INK.sub("*", text[max(at, start) : end])]
+        at = max(at, end)
+    return "".join((*pieces, text[at:]))
 
 
 def _values(text: str) -> Iterator[Span]:
     yield from tokens_in(text)
-    for pattern in (_LISTED, _BEHIND, _PIPED):
-        for match in pattern.finditer(text):
-            if pattern is not _LISTED or (secret_name(match["name"]) and _kept_back(match["value"])):
-                yield match.span("value")
-    at = 0
-    while match := _ASSIGNED.search(text, at):
-        secret = secret_name(match["name"])
-        if secret and _kept_back(match["value"]):
+    for pattern in (_BEHIND, _PIPED):
+        yield from (match.span("value") for match in pattern.finditer(text))
+    for match in _LISTED.finditer(text):
+        if secret_name(match["name"]) and _kept_back(match["value"]):
             yield match.span("value")
-        at = match.end() if secret else match.end("name")
+    for match in _NAMED.finditer(text):
+        value = secret_name(match["name"]) and _VALUE.match(text, match.end())
+        if value and _kept_back(value[0]):
+            yield value.span()
 
 
 def _kept_back(value: str) -> bool:
