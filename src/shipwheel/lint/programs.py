@@ -1,0 +1,84 @@
+"""Which programs a stage surely lacks."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from shipwheel.lint.dockerfile.stages import Stage, Step
+from shipwheel.lint.installs import install_of
+from shipwheel.lint.shell import Command
+
+_PACKAGES: dict[str, frozenset[str]] = {
+    "nc": frozenset({"netcat", "netcat-openbsd", "netcat-traditional", "ncat", "nmap-ncat", "nmap", "busybox"}),
+    "wget": frozenset({"wget", "busybox", "buildpack-deps"}),
+    "supervisord": frozenset({"supervisor"}),
+    "node": frozenset({"nodejs", "node"}),
+    "npm": frozenset({"nodejs", "npm"}),
+    "npx": frozenset({"nodejs", "npm"}),
+}
+"""What packages hold a program whose name is not theirs."""
+
+_ANYTHING = frozenset({"make", "ansible-playbook", "apt-file", "dpkg", "tar", "unzip", "rsync", "nix", "brew", "xargs"})
+"""Programs that may install anything."""
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "."})
+_MANAGERS = frozenset({"apt-get", "apt", "apk", "dnf", "yum"})
+_TAKES_AWAY = frozenset({"remove", "purge", "autoremove", "del", "erase"})
+_BINARIES = frozenset({"/", "/usr", "/usr/bin", "/bin", "/sbin", "/usr/sbin", "/usr/local", "/usr/local/bin", "/opt"})
+
+
+def lacks_program(stage: Stage, name: str) -> bool:
+    """Whether its base has no such program and nothing in it could bring it; False in doubt."""
+    if name not in stage.facts.lacks:
+        return False
+    there = False
+    for step in stage.all_steps:
+        for brings in _effects(step, name):
+            there = brings
+    return not there
+
+
+def _effects(step: Step, name: str) -> Iterator[bool]:
+    """True for what (perhaps) brings the program, False for what takes it away."""
+    if step.keyword in ("COPY", "ADD"):
+        target = step.destination.rstrip("/") or "/"
+        texts = [word.text for word in step.words]
+        if _mentions(texts, name) or ((step.copies_from or step.keyword == "ADD") and target in _BINARIES):
+            yield True
+    elif step.keyword == "RUN":
+        if not step.commands:
+            yield True
+        for command in step.commands:
+            yield from _effect(command, name)
+
+
+def _effect(command: Command, name: str) -> Iterator[bool]:
+    texts = [word.text for word in command.words]
+    if command.program in _MANAGERS and not _TAKES_AWAY.isdisjoint(texts[:4]):
+        yield from [False] * (name in texts)
+        return
+    install = install_of(command)
+    packages = _PACKAGES.get(name, frozenset({name}))
+    if install and install.manager in ("apt", "apk", "dnf"):
+        named = any(
+            not package.known or package.name in packages or name in package.name.split("-") for package in install.packages
+        )
+        if named or (install.files and install.action != "update"):
+            yield True
+    elif _unreadable(command) or _mentions(texts, name):
+        yield True
+    elif install and (install.files or any(not package.known for package in install.packages)):
+        yield name not in ("curl", "wget", "nc", "tini", "gosu", "su-exec")
+
+
+def _unreadable(command: Command) -> bool:
+    """Whether it runs a script or a tool that may install anything."""
+    if command.program in _SHELLS:
+        return any(not word.text.startswith("-") for word in command.arguments) and not command.has("-c")
+    return command.program in _ANYTHING or command.program.endswith((".sh", ".bash")) or command.program.startswith("$")
+
+
+def _mentions(texts: list[str], name: str) -> bool:
+    word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.])")
+    return any(word.search(text) or name == posixpath.basename(text) for text in texts)
