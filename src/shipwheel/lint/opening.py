@@ -67,7 +67,7 @@ def kind_of(path: Path, source: Source | None = None) -> Kind:
         return "requirements"
     if kind is None and source and _FIRST.match(source.text):
         return "dockerfile"
-    if kind is None and source and re.match(r"#!.*(ba|da|z|k)?sh", source.text):
+    if kind is None and source and re.match(r"#!.*\b(ba|da|z|k)?sh\b", source.text):
         return "shell"
     return kind or ""
 

@@ -11,7 +11,7 @@ from shipwheel.lint.subjects import PythonFile
 from shipwheel.lint.workspace import Workspace
 
 _SERVES = re.compile(
-    r"^[ \t]*(?:from|import)[ \t]+(?:fastapi|starlette|flask|quart|litestar|sanic|aiohttp|tornado|bottle|falcon|robyn|gunicorn)\b"
+    r"^[ \t]*(?:from|import)[ \t]+(?:fastapi|starlette|flask|quart|litestar|sanic|aiohttp|tornado|bottle|falcon|robyn)\b"
     r"|UvicornWorker",
     re.MULTILINE,
 )
