@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
+
+from shipwheel.lint.tables import table
 
 _MIRRORS = ("public.ecr.aws/docker/library/", "mirror.gcr.io/library/", "mirror.gcr.io/", "registry.hub.docker.com/library/")
 """Registries that hold copies of Docker Hub's images under names of their own."""
@@ -87,9 +87,14 @@ class ImageFacts:
 def facts_of(image: ImageName) -> ImageFacts:
     """What its repository and tag say, by data/lint/images.toml."""
     facts = _facts(well_known(image.repository), image.tag or ("" if image.digest else "latest"))
-    if image.tag.endswith("}") or re.search(r"\$\w+$", image.tag):
-        return replace(facts, programs=frozenset(), lacks=frozenset(), slim=False)  # -slim may stand in the variable
+    if (not image.tag and image.digest) or image.tag.endswith("}") or re.search(r"\$\w+$", image.tag):
+        return replace(facts, programs=frozenset(), lacks=frozenset(), slim=False)  # it may be a -slim or -alpine
     return replace(facts, release="") if image.digest and facts.floats else facts
+
+
+def example_tag(image: ImageName) -> str:
+    """A tag of the same image that names its version; "" where the table has none."""
+    return str(table("images.toml")["example"].get(well_known(image.repository), ""))
 
 
 def well_known(repository: str) -> str:
@@ -149,13 +154,14 @@ def _default_release(repository: str, tag: str, distribution: str) -> str:
 
 @cache
 def _table() -> _Table:
-    data = tomllib.loads((files("shipwheel") / "data" / "lint" / "images.toml").read_text())
+    data = table("images.toml")
     return _Table(tuple(_entry(raw, data["programs"]) for raw in data["image"]), data["default"])
 
 
 def _entry(raw: dict[str, Any], programs: Mapping[str, list[str]]) -> _Entry:
     def names(key: str) -> frozenset[str]:
-        return frozenset(name for word in raw.pop(key, []) for name in programs.get(word, [word]))
+        return frozenset(name for word in raw.get(key, []) for name in programs.get(word, [word]))
 
-    repositories = "|".join(raw.pop("repositories"))
-    return _Entry(re.compile(repositories), re.compile(raw.pop("tag", "")), raw, names("programs"), names("lacks"))
+    values = {key: value for key, value in raw.items() if key not in ("repositories", "tag", "programs", "lacks")}
+    repositories = re.compile("|".join(raw["repositories"]))
+    return _Entry(repositories, re.compile(raw.get("tag", "")), values, names("programs"), names("lacks"))

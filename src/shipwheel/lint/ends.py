@@ -1,0 +1,49 @@
+"""What gets no updates any more, by data/lint/eol.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from shipwheel.lint.images import ImageFacts
+from shipwheel.lint.tables import date_of, table
+
+TABLE = "eol.toml"
+
+_NAMES = {
+    "debian": "Debian",
+    "ubuntu": "Ubuntu",
+    "alpine": "Alpine",
+    "centos": "CentOS",
+    "centos-stream": "CentOS Stream",
+    "ubi": "Red Hat UBI",
+    "rockylinux": "Rocky Linux",
+    "amazonlinux": "Amazon Linux",
+    "fedora": "Fedora",
+    "python": "Python",
+    "tensorflow": "TensorFlow",
+    "pytorch": "PyTorch",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A release that was over on the day of the table, such as "Debian buster", and since when."""
+
+    what: str
+    since: date
+
+
+def ended(facts: ImageFacts) -> list[Ended]:
+    """What is over of that which an image holds: its distribution, its Python, its framework."""
+    parts = [(facts.distribution, facts.release), ("python", facts.python)]
+    parts.append((facts.framework, facts.framework_version.partition(".")[0]))
+    found = (_ended(kind, release) for kind, release in parts if release)
+    return [one for one in found if one]
+
+
+def _ended(kind: str, release: str) -> Ended | None:
+    end = table(TABLE).get(kind, {}).get(release)
+    if not isinstance(end, date) or end >= date.fromisoformat(date_of(TABLE)):
+        return None
+    return Ended(what=f"{_NAMES[kind]} {release}", since=end)

@@ -1,0 +1,187 @@
+"""Which images a Dockerfile is built on: their tags, their age, their libc."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shipwheel.lint.dockerfile.references import Reference, references
+from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
+from shipwheel.lint.ends import TABLE, ended
+from shipwheel.lint.finding import Hit
+from shipwheel.lint.images import ImageName, example_tag
+from shipwheel.lint.python_packages import packages_of
+from shipwheel.lint.rule import Rule
+from shipwheel.lint.tables import table
+from shipwheel.lint.wording import listed
+
+BASE_LATEST = Rule(
+    key="base-latest",
+    severity="warning",
+    title="The tag latest",
+    why="It is another image with every release: a rebuild brings another Python, CUDA or framework without a change of yours.",
+    remedy="Name the version that you have tested.",
+    source="https://docs.docker.com/build/building/best-practices/#pin-base-image-versions",
+)
+
+BASE_UNTAGGED = Rule(
+    key="base-untagged",
+    severity="warning",
+    title="An image without a tag",
+    why="Without a tag it is `latest`: a rebuild brings another Python, CUDA or framework without a change of yours.",
+    remedy="Name the version that you have tested.",
+    source="https://docs.docker.com/reference/dockerfile/#from",
+)
+
+BASE_FLOATING = Rule(
+    key="base-floating",
+    severity="info",
+    title="A tag that leaves a version open",
+    why="When the maintainers move it on, system packages get other names and versions, and a build that worked fails.",
+    remedy="Name the version, and the release of the distribution.",
+    source="https://github.com/docker-library/faq#tags-and-aliases",
+)
+
+BASE_NO_DIGEST = Rule(
+    key="base-no-digest",
+    severity="info",
+    title="An image without a digest",
+    why="A tag is pushed again with every security fix, so that two builds of one commit may hold different libraries.",
+    remedy="Write TAG@sha256:..., as `docker buildx imagetools inspect IMAGE` shows it, and let a bot raise it.",
+    source="https://docs.docker.com/build/building/best-practices/#pin-base-image-versions",
+)
+
+BASE_EOL = Rule(
+    key="base-eol",
+    severity="warning",
+    title="A distribution, Python or framework that gets no updates any more",
+    why="Known holes stay open, package archives move away so that apt-get update fails, and new wheels are not built for it.",
+    remedy="Move to a release that is supported.",
+    source="https://devguide.python.org/versions/",
+    dated=TABLE,
+)
+
+BASE_ALPINE_ML = Rule(
+    key="base-alpine-ml",
+    severity="warning",
+    title="Packages for machine learning on Alpine",
+    why="Alpine's libc is musl: wheels for glibc do not fit, so pip compiles for a long time, or finds nothing to install.",
+    remedy="Take python:X.Y-slim-trixie, which is Debian with glibc.",
+    source="https://peps.python.org/pep-0656/",
+    dated="images.toml",
+)
+
+_LATEST = re.compile(r"(?:^|[-_.])latest(?:$|[-_.])", re.IGNORECASE)
+_MOVING = frozenset(
+    (
+        "alpine",
+        "slim",
+        "stable",
+        "edge",
+        "nightly",
+        "main",
+        "master",
+        "dev",
+        "devel",
+        "lts",
+        "current",
+        "rolling",
+        "testing",
+        "unstable",
+        "mainline",
+        "canary",
+        "preview",
+        "alpha",
+        "beta",
+    )
+)
+"""Tags that name no version, whatever the image."""
+
+
+def _recommended(image: ImageName) -> str:
+    tag = example_tag(image)
+    return f"Name the version that you have tested, such as {image.repository}:{tag}." if tag else ""
+
+
+@BASE_LATEST.check(Dockerfile)
+def _latest(dockerfile: Dockerfile) -> Iterator[Hit]:
+    for one in references(dockerfile):
+        if _is_latest(one.image):
+            yield Hit(span=one.span, message=f"{one.image} is another image with every release", remedy=_recommended(one.image))
+
+
+def _is_latest(image: ImageName) -> bool:
+    return not image.digest and bool(_LATEST.search(image.tag))
+
+
+@BASE_UNTAGGED.check(Dockerfile)
+def _untagged(dockerfile: Dockerfile) -> Iterator[Hit]:
+    for one in references(dockerfile):
+        if _is_untagged(one):
+            message = f"{one.image} has no tag, which means {one.image}:latest"
+            yield Hit(span=one.span, message=message, remedy=_recommended(one.image))
+
+
+def _is_untagged(one: Reference) -> bool:
+    return not one.image.tag and not one.image.digest and one.image.known and (one.surely_image or one.stage is not None)
+
+
+@BASE_FLOATING.check(Dockerfile)
+def _floating(dockerfile: Dockerfile) -> Iterator[Hit]:
+    for one in _once(dockerfile):
+        open_part = one.facts.floats or ("the version" if one.image.tag.lower() in _MOVING else "")
+        if open_part and not one.image.digest:
+            yield Hit(span=one.span, message=f"{one.image} leaves {open_part} open", remedy=_closed(one))
+
+
+def _closed(one: Reference) -> str:
+    """The same image with what it leaves open named, where one knows how: the release that it is today."""
+    release = one.facts.release
+    if one.facts.floats == "the Debian release" and release:
+        return f"Write {one.image}-{release}."
+    if one.facts.floats == "the Alpine release" and release:
+        return f"Write {one.image}{release}."
+    return _recommended(one.image)
+
+
+@BASE_NO_DIGEST.check(Dockerfile)
+def _no_digest(dockerfile: Dockerfile) -> Iterator[Hit]:
+    for one in _once(dockerfile):
+        if one.image.known and one.image.tag and not one.image.digest and not _is_latest(one.image) and not _local(one):
+            yield Hit(span=one.span, message=f"{one.image} can be another image tomorrow")
+
+
+def _local(one: Reference) -> bool:
+    """An image of this machine, as far as one can tell: no registry, no owner, no name that is known."""
+    return "/" not in one.image.repository and not one.facts.distribution and not one.facts.programs
+
+
+def _once(dockerfile: Dockerfile) -> Iterator[Reference]:
+    """Each image at the first place that names it."""
+    seen: set[str] = set()
+    for one in references(dockerfile):
+        if str(one.image) not in seen:
+            seen.add(str(one.image))
+            yield one
+
+
+@BASE_EOL.check(Dockerfile)
+def _eol(dockerfile: Dockerfile) -> Iterator[Hit]:
+    for one in _once(dockerfile):
+        if over := ended(one.facts):
+            since = " and ".join(f"{each.what} got its last free update by {each.since}" for each in over)
+            yield Hit(span=one.span, message=f"{one.image}: {since}")
+
+
+@BASE_ALPINE_ML.check(Dockerfile)
+def _alpine(dockerfile: Dockerfile) -> Iterator[Hit]:
+    for stage in dockerfile.stages:
+        if stage.facts.distribution == "alpine" and (names := _learning(stage)):
+            yield Hit(span=stage.base.span, message=f"{listed(names)} on Alpine ({stage.root_image})")
+
+
+def _learning(stage: Stage) -> list[str]:
+    """Packages for machine learning that steps of this very stage install, those that have no wheel for musl first."""
+    own = {name for name, added in packages_of(stage).by_name.items() if added.step.stage is stage}
+    lists = table("images.toml")["musl"]
+    return sorted(own.intersection(lists["none"])) + sorted(own.intersection(lists["late"]))
