@@ -9,7 +9,7 @@ bookworm_packages=(podman runc crun skopeo umoci buildah oci-image-tool golang-g
   docker-registry mmdebstrap busybox-static iptables fuse-overlayfs uidmap slirp4netns ca-certificates curl hyperfine netavark aardvark-dns chromium wrk
   stargz-snapshotter)
 trixie_packages=(docker.io docker-cli docker-buildx cosign)
-tools=(crane trivy qemu-aarch64)
+tools=(crane trivy qemu-aarch64 sarif-schema)
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
   echo "engines: needs root on Debian; the engine tests will be skipped by name" >&2
