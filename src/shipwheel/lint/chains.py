@@ -54,14 +54,24 @@ def without(step: Step, command: Command) -> tuple[Edit, ...]:
     """Take a command with the `&&` before it out of a chain; nothing where it is no plain link of one."""
     if not _plain(step.instruction) or command.before != "&&" or command.inside or command.after not in ("", "&&", ";"):
         return ()
-    body = step.instruction.body
     index = _index(step.instruction, command.span[0])
-    operator = body.text.rfind("&&", 0, index)
-    if operator < 0 or body.text[operator + 2 : index].strip():
+    operator = step.instruction.body.text.rfind("&&", 0, index)
+    if operator < 0 or step.instruction.body.text[operator + 2 : index].strip():
         return ()
-    start = body.offset(len(body.text[:operator].rstrip()) - 1) + 1
-    between = body.source.text[start : command.span[0]]
-    return () if "#" in between else (Edit(start, last_end(command), ""),)
+    return _cut(step.instruction, operator, last_end(command))
+
+
+def without_words(step: Step, spans: Iterable[Span]) -> tuple[Edit, ...]:
+    """Take words out of a command, each with the blanks before it; nothing where one cannot be taken out."""
+    edits = [_cut(step.instruction, _index(step.instruction, span[0]), span[1]) for span in spans if in_place(step, span)]
+    return tuple(edit for one in edits for edit in one) if all(edits) and _plain(step.instruction) else ()
+
+
+def _cut(instruction: Instruction, index: int, end: int) -> tuple[Edit, ...]:
+    """Remove the body's text from there with the blanks and continuations before it, unless a comment stands between."""
+    body = instruction.body
+    start = body.offset(len(body.text[:index].rstrip()) - 1) + 1
+    return () if "#" in body.source.text[start : body.offset(index)] else (Edit(start, end, ""),)
 
 
 def in_place(step: Step, span: Span) -> bool:
