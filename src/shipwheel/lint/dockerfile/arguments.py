@@ -59,7 +59,7 @@ def flags(line: Excerpt, start: int, stop: int, escape: str) -> tuple[tuple[Flag
         match = _flag_pattern(escape).match(text, at)
         end = match.end() if match else at
         raw = text[at:end]
-        if raw == "--":
+        if _plain(raw, escape) == "--":
             return tuple(found), end
         found.append(_flag(line, at, raw, escape))
         start = end
