@@ -17,12 +17,12 @@ _NAMED = re.compile(r"(?:^|[/_.-])(?:py)?torch(?:$|[/_.-])")
 
 
 def trains(words: Sequence[str]) -> bool:
-    """Whether a command trains: a launcher of torch, a train.py, a module of that name, an option for workers that load data."""
+    """Whether a command trains: a launcher of torch, a train.py, a module of that name, options for workers that load."""
     if words[1:2] == ["-c"] and len(words) > 2 and words[0].rpartition("/")[2] in ("sh", "bash"):
         return any(trains(part.split()) for part in re.split(r"&&|;|\|\||\n", words[2]))
     if any(word.rpartition("/")[2] in _LAUNCHERS for word in words[:6]) or any(map(_WORKERS.match, words)):
         return True
-    if not words or not _INTERPRETER.fullmatch(words[0]):
+    if not words or not _INTERPRETER.fullmatch(words[0]) or "-c" in words[:3]:
         return False
     ran = next((word for word in words[1:] if not word.startswith("-") and not _INTERPRETER.fullmatch(word)), "")
     return _SCRIPT.search(ran.lower()) is not None
@@ -32,7 +32,7 @@ def has_torch(image: ImageName) -> bool:
     """Whether an image has PyTorch, by what is known of it or by its name."""
     if facts_of(image).framework:
         return facts_of(image).framework == "pytorch"
-    return bool(_NAMED.search(image.repository)) and not _OTHERS.search(image.repository)
+    return bool(_NAMED.search(image.repository)) and not needs_none(image)
 
 
 def splits_model(image: ImageName) -> bool:
@@ -40,6 +40,7 @@ def splits_model(image: ImageName) -> bool:
     return bool(_SERVERS.search(image.repository))
 
 
-def other_framework(text: str) -> bool:
-    """Whether a name speaks of a framework that needs no shared memory."""
-    return bool(_OTHERS.search(text.lower()))
+def needs_none(image: ImageName) -> bool:
+    """Whether an image is made for a framework whose workers are threads: TensorFlow, JAX, scikit-learn and their kin."""
+    framework = facts_of(image).framework
+    return framework not in ("", "pytorch") or (not framework and bool(_OTHERS.search(image.repository.lower())))

@@ -11,7 +11,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images import parse_image
 from shipwheel.lint.installs import install_of
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.sharing import has_torch, splits_model, trains
+from shipwheel.lint.sharing import has_torch, needs_none, splits_model, trains
 from shipwheel.lint.shell import Command
 from shipwheel.lint.subjects import Script
 from shipwheel.lint.visible import beyond, devices_given
@@ -222,11 +222,12 @@ def cuda_visible_with_device(script: Script) -> Iterator[Hit]:
         index = beyond(call.environment.get("CUDA_VISIBLE_DEVICES", ""), given)
         option = next((one for one in call.options if one.value.startswith("CUDA_VISIBLE_DEVICES=")), None)
         if index and option:
-            message = f"CUDA_VISIBLE_DEVICES asks for GPU {index}, and the container has {_gpus(given or 0)}"
+            message = f"CUDA_VISIBLE_DEVICES asks for GPU {index}, and the container has {gpus(given or 0)}"
             yield Hit(span=option.word.span, message=message)
 
 
-def _gpus(count: int) -> str:
+def gpus(count: int) -> str:
+    """How many GPUs a container has, in words."""
     return "one GPU, number 0" if count == 1 else f"{count} GPUs, numbered from 0"
 
 
@@ -238,10 +239,10 @@ def docker_run_no_shm(script: Script) -> Iterator[Hit]:
             continue
         image = parse_image(call.operands[0].text)
         words = [word.text for word in call.operands[1:]]
-        if splits_model(image) or trains(words) or (has_torch(image) and (not words or words[0] in _INTERACTIVE)):
-            yield Hit(
-                span=call.verb_words[-1].span, message=f"{call.operands[0].text} runs on GPUs without --shm-size or --ipc=host"
-            )
+        trained = trains(words) and not needs_none(image)
+        if splits_model(image) or trained or (has_torch(image) and (not words or words[0] in _INTERACTIVE)):
+            message = f"{call.operands[0].text} runs on GPUs without --shm-size or --ipc=host"
+            yield Hit(span=call.verb_words[-1].span, message=message)
 
 
 _INTERACTIVE = frozenset({"bash", "sh", "/bin/bash", "/bin/sh", "zsh", "jupyter", "jupyter-lab", "jupyter-notebook"})
