@@ -9,9 +9,11 @@ from shipwheel.lint.dockerfile.references import Reference, references
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.ends import TABLE, ended
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images import ImageName, example_tag
+from shipwheel.lint.images import ImageFacts, ImageName, example_tag, facts_of, parse_image
 from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.source import Span
+from shipwheel.lint.subjects import Compose
 from shipwheel.lint.tables import table
 from shipwheel.lint.wording import listed
 
@@ -73,32 +75,14 @@ BASE_ALPINE_ML = Rule(
 
 _LATEST = re.compile(r"(?:^|[-_.])latest(?:$|[-_.])", re.IGNORECASE)
 _MOVING = frozenset(
-    (
-        "alpine",
-        "slim",
-        "stable",
-        "edge",
-        "nightly",
-        "main",
-        "master",
-        "dev",
-        "devel",
-        "lts",
-        "current",
-        "rolling",
-        "testing",
-        "unstable",
-        "mainline",
-        "canary",
-        "preview",
-        "alpha",
-        "beta",
-    )
-)
+    ("alpine", "slim", "stable", "edge", "nightly", "main", "master", "dev", "devel", "lts", "current", "rolling", "testing")
+) | frozenset(("unstable", "mainline", "canary", "preview", "alpha", "beta"))
 """Tags that name no version, whatever the image."""
 
 
 def _recommended(image: ImageName) -> str:
+    if image.repository.startswith("gcr.io/distroless/"):
+        return "Its tags name no versions: write @sha256:..., as `docker buildx imagetools inspect` shows it."
     tag = example_tag(image)
     return f"Name the version that you have tested, such as {image.repository}:{tag}." if tag else ""
 
@@ -126,12 +110,37 @@ def _is_untagged(one: Reference) -> bool:
     return not one.image.tag and not one.image.digest and one.image.known and (one.surely_image or one.stage is not None)
 
 
+@BASE_LATEST.check(Compose)
+def _latest_service(compose: Compose) -> Iterator[Hit]:
+    for span, image in _pulled(compose):
+        if _is_latest(image):
+            yield Hit(span=span, message=f"{image} is another image with every release", remedy=_recommended(image))
+
+
+@BASE_UNTAGGED.check(Compose)
+def _untagged_service(compose: Compose) -> Iterator[Hit]:
+    for span, image in _pulled(compose):
+        if not image.tag and not image.digest:
+            yield Hit(span=span, message=f"{image} has no tag, which means {image}:latest", remedy=_recommended(image))
+
+
+def _pulled(compose: Compose) -> Iterator[tuple[Span, ImageName]]:
+    """Images of services that are pulled: not those that compose builds, nor those of this machine."""
+    for service in compose.services.values():
+        node = service.get("image")
+        if node and node.text and not service.get("build"):
+            image = parse_image(node.text)
+            if image.known and ("/" in image.repository or facts_of(image) != ImageFacts()):
+                yield node.span, image
+
+
 @BASE_FLOATING.check(Dockerfile)
 def _floating(dockerfile: Dockerfile) -> Iterator[Hit]:
     for one in _once(dockerfile):
         open_part = one.facts.floats or ("the version" if one.image.tag.lower() in _MOVING else "")
         if open_part and not one.image.digest:
-            yield Hit(span=one.span, message=f"{one.image} leaves {open_part} open", remedy=_closed(one))
+            today = f" ({one.facts.release})" if "release" in open_part and one.facts.release else ""
+            yield Hit(span=one.span, message=f"{one.image} leaves {open_part} open{today}", remedy=_closed(one))
 
 
 def _closed(one: Reference) -> str:

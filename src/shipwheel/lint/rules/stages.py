@@ -12,8 +12,11 @@ from shipwheel.lint.installs import Install, Requested
 from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import start_of
+from shipwheel.lint.shell import Command
 from shipwheel.lint.source import Span
+from shipwheel.lint.subjects import Script
 from shipwheel.lint.tables import table
+from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 
 BASE_DEVEL_FINAL = Rule(
@@ -60,9 +63,13 @@ _FOR_DEVELOPERS = re.compile(
 )
 """Names of stages and files for those who write the code, not for those who run it."""
 
+_NOTEBOOK = re.compile(r"jupyter|notebook", re.IGNORECASE)
+_INTERPRETER = re.compile(r"(?:ba|da|z)?sh(?: -l| --login)?|i?python[\d.]*|node|irb|R|julia|psql")
+_INSTALLERS = frozenset(("pip", "setuptools", "wheel", "conda", "mamba", "virtualenv", "uv", "poetry"))
 _LATE_CALLS = re.compile(r"\btorch\.compile\(|\bcpp_extension\.load|\bload_inline\(|\bpyximport\b")
 _FILES = 200
 """Python files that are searched for a call of a compiler."""
+_VARIABLE = re.compile(r"\$(?:\{[^}]*\}|\w+)")
 _TAKES_AWAY = frozenset(("remove", "purge", "autoremove", "auto-remove", "del", "erase"))
 _SYSTEM = ("apt", "apk", "dnf")
 _TABLE = "tools.toml"
@@ -83,13 +90,38 @@ def _for_running(dockerfile: Dockerfile) -> Iterator[Stage]:
     if _FOR_DEVELOPERS.search(dockerfile.source.name):
         return
     for stage in dockerfile.shipped:
-        if not _FOR_DEVELOPERS.search(stage.name) and _is_application(stage):
+        if not _FOR_DEVELOPERS.search(stage.name) and _is_application(stage) and not _notebook(dockerfile, stage):
             yield stage
 
 
+def _notebook(dockerfile: Dockerfile, stage: Stage) -> bool:
+    """Whether people work in it: it starts Jupyter, or its base does and nothing else is said."""
+    start = start_of(dockerfile, stage)
+    if start is None:
+        return stage.facts.serves and bool(_NOTEBOOK.search(str(stage.root_image)))
+    return bool(_NOTEBOOK.search(" ".join(word.text for word in start.words)))
+
+
 def _is_application(stage: Stage) -> bool:
-    """Whether it starts something, or holds files of the context."""
-    return any(step.keyword in ("CMD", "ENTRYPOINT") or (step.sources and not step.copies_from) for step in stage.all_steps)
+    """Whether it holds files of the context or Python packages, or starts something."""
+    return any(_brings(step) for step in stage.all_steps)
+
+
+def _brings(step: Step) -> bool:
+    if step.keyword in ("CMD", "ENTRYPOINT"):
+        return bool(step.commands) and not all(_INTERPRETER.fullmatch(_line(command)) for command in step.commands)
+    packages = (
+        one for install in step.installs if install.manager not in _SYSTEM for one in (*install.packages, *install.files)
+    )
+    return bool(step.sources and not step.copies_from) or any(_named(one) not in _INSTALLERS for one in packages)
+
+
+def _named(one: Requested | Word) -> str:
+    return one.name if isinstance(one, Requested) else one.text
+
+
+def _line(command: Command) -> str:
+    return " ".join(word.text for word in command.words).rpartition("/")[2]
 
 
 @BASE_DEVEL_FINAL.check(Dockerfile)
@@ -151,7 +183,7 @@ def _removed(step: Step) -> frozenset[str]:
     gone: set[str] = set()
     for command in step.commands:
         words = [word.text for word in command.arguments]
-        if command.program == "apt-mark" and "auto" in words:
+        if "auto" in words and "apt-mark" in (command.program, *words):
             gone.add("*")
         if command.program in ("apt-get", "apt", "aptitude", "apk", "dnf", "yum", "microdnf") and _TAKES_AWAY.intersection(
             words[:4]
@@ -177,14 +209,16 @@ def _dev_tools(dockerfile: Dockerfile) -> Iterator[Hit]:
     told: set[Span] = set()
     for stage in _for_running(dockerfile):
         start = start_of(dockerfile, stage)
-        serves = start is not None and start.server is not None and "jupyter" not in start.program
+        serves = start is not None and start.server is not None
         unwanted = _names("develop", "python") | (_names("develop", "notebooks") if serves else frozenset())
         if start is not None and start.program in unwanted:
             continue
         for span, names in [*_dev_programs(stage), *_dev_packages(stage, unwanted)]:
             if span not in told:
                 told.add(span)
-                yield Hit(span=span, message=f"{listed(names)}: not needed to run the application")
+                syncs = dockerfile.source.text[slice(*span)].startswith("uv sync")
+                remedy = "Write uv sync --no-dev, or set UV_NO_DEV=1." if syncs else ""
+                yield Hit(span=span, message=f"{listed(names)}: not needed to run the application", remedy=remedy)
 
 
 def _dev_programs(stage: Stage) -> Iterator[tuple[Span, list[str]]]:
@@ -222,9 +256,29 @@ def _dead(dockerfile: Dockerfile) -> Iterator[Hit]:
     for stage in dockerfile.stages:
         if dockerfile.used(stage) or stage in dockerfile.shipped or _FOR_DEVELOPERS.search(stage.name) or _exports(stage):
             continue
-        yield Hit(span=stage.span, message=f"no stage uses {stage.name or 'this one'}, so that BuildKit leaves it out")
+        if not _chosen_late(dockerfile, stage) and not _target(dockerfile, stage):
+            yield Hit(span=stage.span, message=f"no stage uses {stage.name or 'this one'}, so that BuildKit leaves it out")
 
 
 def _exports(stage: Stage) -> bool:
     """Whether it is made for `--output`: on scratch, files alone."""
     return stage.base.text == "scratch"
+
+
+def _chosen_late(dockerfile: Dockerfile, stage: Stage) -> bool:
+    """Whether a FROM or --from with a variable may name it in another build: `FROM base-$TARGETARCH`."""
+    named = [word.text for other in dockerfile.stages for word in other.instruction.words[:1]]
+    named += [flag.value for step in dockerfile.steps("COPY", "ADD", "RUN") for flag in step.flags]
+    for text in named:
+        parts = _VARIABLE.split(text.rpartition("from=")[2].partition(",")[0])
+        if len(parts) > 1 and stage.name and re.fullmatch(".*".join(map(re.escape, parts)), stage.name, re.IGNORECASE):
+            return True
+    return False
+
+
+def _target(dockerfile: Dockerfile, stage: Stage) -> bool:
+    """Whether a script or a bake file of the project builds it with `--target`."""
+    workspace = dockerfile.context.workspace
+    texts = [word.text for script in workspace.all(Script) for command in script.commands for word in command.words]
+    bake = dockerfile.context.read("docker-bake.hcl")
+    return stage.name in texts or f"--target={stage.name}" in texts or bool(bake and f'"{stage.name}"' in bake.text)
