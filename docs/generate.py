@@ -16,6 +16,8 @@ import click
 from shipwheel import errors
 from shipwheel.cli.main import VERBS, cli
 from shipwheel.errors import ShipwheelError
+from shipwheel.lint.rule import Rule, rules
+from shipwheel.lint.tables import date_of
 from shipwheel.project import settings_schema
 from shipwheel_serve import settings as service
 
@@ -33,6 +35,7 @@ def pages() -> dict[str, str]:
         "reference/settings.md": _settings(settings_schema()),
         "reference/exit-status.md": _exit_status(),
         "reference/service-settings.md": _service_settings(),
+        "reference/rules.md": _rules(),
         "settings.schema.json": json.dumps(settings_schema(), indent=2) + "\n",
     }
 
@@ -70,7 +73,7 @@ def _help(command: click.Command, name: str) -> str:
 
 
 def _settings(schema: Mapping[str, Any]) -> str:
-    run, serve = schema["$defs"]["RunSettings"], schema["$defs"]["ServeSettings"]
+    run, serve, lint = (schema["$defs"][f"{name}Settings"] for name in ("Run", "Serve", "Lint"))
     return "\n".join(
         [
             "# Settings\n",
@@ -85,9 +88,32 @@ def _settings(schema: Mapping[str, Any]) -> str:
             "\n## [tool.shipwheel.serve]\n",
             f"{serve['description']}\n",
             *_table(serve["properties"]),
+            "\n## [tool.shipwheel.lint]\n",
+            f"{lint['description']}\n",
+            *_table(lint["properties"]),
             "",
         ]
     )
+
+
+def _rules() -> str:
+    head = [
+        "# Rules of lint\n",
+        NOTE,
+        "`error`: it breaks or leaks; `warning`: it will cost you; `info`: better otherwise. Fix: `--fix` mends it where that is",
+        "safe, or by hand. [How to use them](../how-to/lint.md).\n",
+    ]
+    return "\n".join([*head, *(line for rule in rules().values() for line in _rule(rule))])
+
+
+def _rule(rule: Rule) -> Iterator[str]:
+    fix = {"automatic": "--fix", "suggested": "by hand", "none": "none"}[rule.fix]
+    off = ", off by default" if rule.off else ""
+    dated = f" Facts as of {date_of(rule.dated)}." if rule.dated else ""
+    yield f"## {rule.key}\n"
+    yield f"{rule.title} ({rule.severity}{off}; fix: {fix}). {rule.why}{dated}\n"
+    yield f"Remedy: {rule.remedy}\n"
+    yield f"Source: {rule.source}\n"
 
 
 def _table(properties: Mapping[str, Any]) -> Iterator[str]:
