@@ -1,14 +1,17 @@
-"""Which programs a stage surely lacks."""
+"""Which programs and Python packages a stage surely lacks."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from shipwheel.lint.dockerfile.stages import Stage, Step
-from shipwheel.lint.installs import install_of
+from shipwheel.lint.installs import Requested, install_of
+from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.shell import Command
+from shipwheel.lint.tables import table
 
 _PACKAGES: dict[str, frozenset[str]] = {
     "nc": frozenset({"netcat", "netcat-openbsd", "netcat-traditional", "ncat", "nmap-ncat", "nmap", "busybox"}),
@@ -82,3 +85,46 @@ def _unreadable(command: Command) -> bool:
 def _mentions(texts: list[str], name: str) -> bool:
     word = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.])")
     return any(word.search(text) or name == posixpath.basename(text) for text in texts)
+
+
+_CLEAN = re.compile(r"python|debian|ubuntu|alpine|nvidia/cuda|ghcr\.io/astral-sh/uv|buildpack-deps")
+"""Images without Python packages."""
+
+
+@cache
+def _plain() -> tuple[frozenset[str], frozenset[str]]:
+    data = table("plain.toml")
+    return frozenset(data["plain"]), frozenset(data["extras"])
+
+
+def lacks_package(stage: Stage, name: str) -> bool:
+    """Whether a Python package is surely not there: all that is installed is known, and none of it brings the package."""
+    image = stage.root_image
+    if not image or not _CLEAN.fullmatch(image.repository):
+        return False
+    packages = packages_of(stage)
+    if not packages.complete or name in packages.by_name:
+        return False
+    plain, extras = _plain()
+    for package, added in packages.by_name.items():
+        if package not in plain or (added.requested.extras and package not in extras):
+            return False
+    return not any(_system_package(install.packages, name) for step in stage.all_steps for install in step.installs)
+
+
+def _system_package(packages: tuple[Requested, ...], name: str) -> bool:
+    """Whether a Debian or Alpine package such as python3-requests is that package or may be."""
+    return any(not package.known or package.name.endswith(f"-{name}") or package.name == name for package in packages)
+
+
+def python_name(stage: Stage) -> str:
+    """What Python is called in a stage; "" where it is not known to be there."""
+    if "python" in stage.facts.programs:
+        return "python"
+    apt = any(
+        install.manager in ("apt", "apk")
+        and any(re.match(r"python3(\.\d+)?(-pip|-full|-venv|-dev)?$", one.name) for one in install.packages)
+        for step in stage.all_steps
+        for install in step.installs
+    )
+    return "python3" if apt or "python3" in stage.facts.programs else ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from typing import Any
 
+from shipwheel.lint.tables import table
 from shipwheel.lint.word import Word
 
 
@@ -60,11 +60,14 @@ class Setting:
 @cache
 def servers() -> Mapping[str, Server]:
     """All servers by name."""
-    data = tomllib.loads(files("shipwheel").joinpath("data/lint/servers.toml").read_text(encoding="utf-8"))
     return {
-        name: Server(name=name, **{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
-        for name, raw in data.items()
+        name: _server(name, {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
+        for name, raw in table("servers.toml").items()
     }
+
+
+def _server(name: str, fields: dict[str, Any]) -> Server:
+    return Server(name=name, **fields)
 
 
 @cache

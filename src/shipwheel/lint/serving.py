@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.origins import origin
+from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.python_start import HOME, PythonStart, python_start
 from shipwheel.lint.servers import Server, Setting, host_of, port_of, server_named
 from shipwheel.lint.shell import Command, parse_shell, parse_words
@@ -131,6 +132,21 @@ def is_python(program: str) -> bool:
 def is_local(address: str) -> bool:
     """Whether nothing outside the container reaches it."""
     return address in (HOME, "localhost", "::1", "[::1]") or address.startswith("127.")
+
+
+_MODELS = """torch tensorflow tensorflow-cpu keras jax transformers sentence-transformers diffusers vllm onnxruntime
+onnxruntime-gpu torchvision openai-whisper faster-whisper ultralytics spacy llama-cpp-python paddlepaddle paddlepaddle-gpu
+ctranslate2 easyocr timm"""
+MODEL_PACKAGES = frozenset(_MODELS.split())
+"""Packages whose models take seconds to load and memory to hold."""
+
+
+def holds_model(stage: Stage, start: Start) -> bool:
+    """Whether it is a server that loads a model of some size when it starts."""
+    if start.server and start.server.model:
+        return True
+    framework = stage.facts.framework in ("pytorch", "tensorflow", "jax")
+    return start.serves and (framework or not MODEL_PACKAGES.isdisjoint(packages_of(stage).by_name))
 
 
 @lru_cache(maxsize=64)

@@ -91,9 +91,16 @@ def _is_base_image(stage: Stage, program: str) -> bool:
     if program and program not in _BARE and not is_python(program):
         return False
     steps = list(stage.all_steps)
-    copies = any(step.keyword in ("COPY", "ADD") and not step.copies_from for step in steps)
-    return not copies and not any(
-        install.manager in ("pip", "uv", "conda", "poetry") for step in steps for install in step.installs
+    copied = [word.text for step in steps if step.keyword in ("COPY", "ADD") and not step.copies_from for word in step.sources]
+    return all("entrypoint" in name for name in copied) and not any(
+        map(_adds, (one for step in steps for one in step.installs))
+    )
+
+
+def _adds(install: Install) -> bool:
+    """Whether it brings Python packages that are no tools."""
+    return install.manager in ("pip", "uv", "conda", "poetry") and (
+        not install.packages or any(package.name not in _TOOLS for package in install.packages)
     )
 
 
