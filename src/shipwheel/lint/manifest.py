@@ -21,11 +21,12 @@ _KSERVE_MODELS = frozenset(
 
 
 def load_manifest(source: Source, workspace: Workspace) -> Manifest | None:
-    """A file of Kubernetes objects; None for any other YAML and for templates of charts."""
-    if not all(mark.search(source.text) for mark in _MARKS):
+    """A file of Kubernetes objects, or a kustomization; None for any other YAML and for templates of charts."""
+    kustomization = source.path.stem.lower() == "kustomization"
+    if not kustomization and not all(mark.search(source.text) for mark in _MARKS):
         return None
     documents = read_yaml(source)
-    objects = tuple(one for root in documents.roots for one in _objects(root))
+    objects = documents.roots if kustomization else tuple(one for root in documents.roots for one in _objects(root))
     if not objects and not documents.faults:
         return None
     workloads = tuple(workload for document in objects for workload in _workloads(document))
