@@ -62,7 +62,7 @@ def packages_of(stage: Stage) -> Packages:
 def requirements_file(step: Step, path: str) -> RequirementsFile | None:
     """The requirements file of the context that stands at this path of the image when the step runs; None where unknown."""
     dockerfile = step.stage.dockerfile
-    place = context_path(step, path)
+    place = "" if path.endswith((".toml", ".py", ".cfg")) else context_path(step, path)
     return dockerfile.context.requirements(place) if dockerfile and place else None
 
 
@@ -132,7 +132,11 @@ class _Collector:
             if not one.name:
                 self._path(step, install, one)
         for word in install.files:
-            self._file(step, install.options, requirements_file(step, word.text))
+            if word.text.endswith(".toml"):
+                source = self._read(step, word.text)
+                self._declared(step, install, source, declared(source) if source else None)
+            else:
+                self._file(step, install.options, requirements_file(step, word.text))
 
     def _path(self, step: Step, install: Install, one: Requested) -> None:
         """`pip install .`: what pyproject.toml says."""

@@ -1,0 +1,153 @@
+"""Lock files that are there and do not count."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.finding import Fix, Hit
+from shipwheel.lint.installs import Install
+from shipwheel.lint.python_packages import context_path
+from shipwheel.lint.rule import Rule
+from shipwheel.lint.shell import Command
+from shipwheel.lint.written import behind
+
+LOCK_NOT_ENFORCED = Rule(
+    key="lock-not-enforced",
+    severity="warning",
+    title="A lock file that the build may change or pass by",
+    why="Where the lock does not fit pyproject.toml, or is not there, the build resolves anew and installs the untested",
+    remedy="copy the lock and write uv sync --locked (--frozen where pyproject.toml is not complete), pipenv install --deploy",
+    source="https://docs.astral.sh/uv/concepts/projects/sync/#automatic-lock-and-sync",
+    fix="automatic",
+)
+
+_SETTLED = ("--locked", "--frozen", "--check")
+_ENFORCED = ("UV_FROZEN", "UV_LOCKED")
+_LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock", "pipenv": "Pipfile.lock"}
+_RELOCKS = {
+    ("uv", "lock"),
+    ("poetry", "lock"),
+    ("poetry", "update"),
+    ("pipenv", "lock"),
+    ("pipenv", "update"),
+    ("uv", "upgrade"),
+}
+
+
+@LOCK_NOT_ENFORCED.check(Dockerfile)
+def lock_not_enforced(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """uv, pipenv and poetry with a lock that is not held to."""
+    for step in dockerfile.steps("RUN"):
+        for install in step.installs:
+            if install.manager in _LOCKS and install.action in ("sync", "install"):
+                yield from _of_install(dockerfile, step, install)
+            elif install.manager == "pip":
+                yield from _passed_by(dockerfile, step, install)
+        for command in step.commands:
+            yield from _of_command(dockerfile, step, command)
+
+
+def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterator[Hit]:
+    command, manager = install.command, install.manager
+    verb = next((word for word in command.arguments if word.text == install.action), command.words[0])
+    lock = _LOCKS[manager]
+    if (manager == "pipenv" and (install.packages or install.action == "sync")) or (
+        manager == "uv" and install.action != "sync"
+    ):
+        return
+    if not _copied(step, lock):
+        if _left_behind(dockerfile, step, lock):
+            yield Hit(
+                span=verb.span,
+                message=f"{lock} lies in the context but is not copied, so {manager} {verb.text} resolves anew",
+                remedy=f"copy {lock} together with the file that it belongs to",
+            )
+    elif manager == "uv" and not _enforced(step, command):
+        option = "--locked" if _whole_project(dockerfile, step) else "--frozen"
+        edits = () if command.has("-U", "--upgrade") else behind(dockerfile.source, verb, option)
+        fix = Fix(what=f"add {option}", edits=edits) if edits else None
+        yield Hit(span=verb.span, message="uv sync may change uv.lock in the build", remedy=f"uv sync {option}", fix=fix)
+    elif manager == "pipenv" and not command.has("--deploy", "--ignore-pipfile"):
+        edits = behind(dockerfile.source, verb, "--deploy")
+        fix = Fix(what="add --deploy", edits=edits) if edits else None
+        message = "pipenv install changes Pipfile.lock where it does not fit the Pipfile"
+        yield Hit(span=verb.span, message=message, remedy="pipenv install --deploy", fix=fix)
+
+
+def _enforced(step: Step, command: Command) -> bool:
+    values = dict(step.env) | {one.name: one.value.text for one in command.assignments}
+    return command.has(*_SETTLED) or any(values.get(name, "0").lower() not in ("0", "", "false") for name in _ENFORCED)
+
+
+def _copied(step: Step, lock: str) -> bool:
+    """Whether the lock stands in the image, or is mounted, when the step runs."""
+    if context_path(step, lock):
+        return True
+    before = [other for other in step.stage.all_steps if other.span < step.span and other.keyword in ("COPY", "ADD")]
+    named = any(posixpath.basename(word.text) == lock for other in before for word in other.sources)
+    return named or any(mount.options.get("source", "").endswith(lock) for mount in step.mounts)
+
+
+def _left_behind(dockerfile: Dockerfile, step: Step, lock: str) -> bool:
+    """Whether it lies in the context beside a pyproject.toml or Pipfile that is copied."""
+    for name in ("pyproject.toml", "Pipfile"):
+        place = context_path(step, name)
+        beside = posixpath.join(posixpath.dirname(place), lock)
+        if place and dockerfile.context.exists(beside) and not dockerfile.context.left_out(beside):
+            return True
+    return False
+
+
+def _whole_project(dockerfile: Dockerfile, step: Step) -> bool:
+    """Whether uv can compare the lock with what it was made from: pyproject.toml is there, and is no workspace of several."""
+    place = context_path(step, "pyproject.toml")
+    source = dockerfile.context.read(place) if place else None
+    return source is not None and "[tool.uv.workspace]" not in source.text
+
+
+def _of_command(dockerfile: Dockerfile, step: Step, command: Command) -> Iterator[Hit]:
+    if len(command.words) < 2 or command.program not in _LOCKS:
+        return
+    verb = command.words[1]
+    lock = _LOCKS[command.program]
+    if (command.program, verb.text) in _RELOCKS and not command.has("--check", "--dry-run") and _copied(step, lock):
+        yield Hit(
+            span=verb.span,
+            message=f"{command.program} {verb.text} makes {lock} anew in the build",
+            remedy=f"lock before the build, and copy {lock}",
+        )
+    elif (command.program, verb.text) == ("uv", "export") and _copied(step, lock) and not _enforced(step, command):
+        edits = behind(dockerfile.source, verb, "--locked" if _whole_project(dockerfile, step) else "--frozen")
+        fix = Fix(what="hold it to the lock", edits=edits) if edits else None
+        yield Hit(span=verb.span, message="uv export may change uv.lock in the build", remedy="uv export --locked", fix=fix)
+
+
+def _passed_by(dockerfile: Dockerfile, step: Step, install: Install) -> Iterator[Hit]:
+    """`pip install .` and `uv pip install -r pyproject.toml` beside a lock that nothing of the image installs from."""
+    word = next((file for file in install.files if posixpath.basename(file.text) == "pyproject.toml"), None)
+    own = next((one for one in install.packages if one.url.split("[")[0].rstrip("/") == "."), None)
+    span = word.span if word else own.span if own else None
+    if span is None or install.option("--no-deps") is not None or install.constraints:
+        return
+    for lock in ("uv.lock", "poetry.lock"):
+        there = context_path(step, lock) or _left_behind(dockerfile, step, lock)
+        if there and not _otherwise(step):
+            message = f"pip resolves anew what {lock} has settled"
+            yield Hit(span=span, message=message, remedy="install from the lock first: uv sync --locked, or poetry install")
+            return
+
+
+def _otherwise(step: Step) -> bool:
+    """Whether packages come from the lock, or from a list, in another step of the stage."""
+    others = [install for other in step.stage.all_steps if other.keyword == "RUN" for install in other.installs]
+    listed = any(file.text.endswith(".txt") for install in others for file in install.files)
+    exported = any(
+        "export" in str(word) for other in step.stage.all_steps for command in _run(other) for word in command.words[1:2]
+    )
+    return listed or exported or any(install.manager in ("uv", "poetry") and install.action != "add" for install in others)
+
+
+def _run(step: Step) -> tuple[Command, ...]:
+    return step.commands if step.keyword == "RUN" else ()

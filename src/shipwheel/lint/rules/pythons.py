@@ -1,0 +1,139 @@
+"""Two Pythons in one image, and packages for the wrong one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
+from shipwheel.lint.finding import Hit
+from shipwheel.lint.installs import Install, Requested
+from shipwheel.lint.rule import Rule
+from shipwheel.lint.shell import Command
+from shipwheel.lint.system_python import added_pythons, distribution_python, has_own_python
+from shipwheel.lint.wording import listed
+
+PYTHON_MISMATCH = Rule(
+    key="python-mismatch",
+    severity="error",
+    title="Packages for another Python than the one that runs",
+    why="Each Python has packages of its own: what is installed for one is missing in the other, and tools of the system break",
+    remedy="use one Python: a python:* base, or a virtual environment (python3.11 -m venv /opt/venv) that is first in PATH",
+    source="https://packaging.python.org/en/latest/guides/installing-using-linux-tools/",
+)
+
+_SECOND = re.compile(
+    r"python3?(?:-(?:pip|dev|venv|full|minimal|setuptools|wheel|distutils|numpy|scipy|pandas|opencv|sklearn|matplotlib|yaml))?"
+)
+_SECOND_VERSIONED = re.compile(r"python3\.\d+(?:-(?:dev|venv|distutils|full|minimal))?")
+_LINKED = re.compile(r"/usr/bin/python3")
+_TARGET = re.compile(r"(?:/usr/bin/)?python(3\.\d+)")
+_SITE = re.compile(r"python(3\.\d+)/(?:site|dist)-packages")
+_BARE_PIP = re.compile(r"pip3?|python3?")
+
+
+@PYTHON_MISMATCH.check(Dockerfile)
+def python_mismatch(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """Stage by stage."""
+    for stage in dockerfile.stages:
+        for step in stage.steps:
+            for install in step.installs:
+                if install.manager == "apt" and install.action == "install" and has_own_python(stage):
+                    yield from _second(stage, install)
+            if step.keyword == "RUN":
+                yield from _relinked(stage, step)
+            elif step.keyword == "COPY" and step.copies_from:
+                yield from _other_version(dockerfile, stage, step)
+        yield from _foreign_pip(stage)
+
+
+def _second(stage: Stage, install: Install) -> Iterator[Hit]:
+    """apt's Python on an image that has one in /usr/local or /opt."""
+    found = [one for one in install.packages if _SECOND.fullmatch(one.name) or _SECOND_VERSIONED.fullmatch(one.name)]
+    if found:
+        image = stage.root_image.repository if stage.root_image else "this image"
+        yield Hit(
+            span=found[0].span,
+            message=f"{listed(one.name for one in found)} belongs to Debian's Python, a second one beside that of {image}",
+            remedy="leave it out: the image has Python with its headers and pip; install libraries with pip",
+        )
+
+
+def _relinked(stage: Stage, step: Step) -> Iterator[Hit]:
+    """/usr/bin/python3 as another version than the distribution's programs were made for."""
+    own = distribution_python(stage)
+    if not own or has_own_python(stage):
+        return
+    for command in step.commands:
+        version = _new_link(command)
+        if version and version != own:
+            yield Hit(
+                span=command.span,
+                message=f"/usr/bin/python3 becomes {version}, while the distribution's programs and pip3 are made for {own}",
+                remedy=f"leave /usr/bin/python3 alone: python{version} -m venv /opt/venv, and /opt/venv/bin first in PATH",
+            )
+
+
+def _new_link(command: Command) -> str:
+    """The version that `ln` or `update-alternatives --install` puts at /usr/bin/python3."""
+    words = [word.text for word in command.arguments if not word.text.startswith("-")]
+    if command.program == "ln" and len(words) == 2 and _LINKED.fullmatch(words[1]):
+        match = _TARGET.fullmatch(words[0])
+    elif command.program == "update-alternatives" and command.has("--install") and words[:1] and _LINKED.fullmatch(words[0]):
+        match = _TARGET.fullmatch(words[2]) if len(words) > 2 else None
+    else:
+        match = None
+    return match[1] if match else ""
+
+
+def _other_version(dockerfile: Dockerfile, stage: Stage, step: Step) -> Iterator[Hit]:
+    """site-packages of another stage's Python."""
+    other = dockerfile.stage(step.copies_from)
+    here = stage.facts.python if has_own_python(stage) else ""
+    there = other.facts.python if other is not None and has_own_python(other) else ""
+    for word in step.sources:
+        match = _SITE.search(word.text)
+        if match and here and match[1] != here:
+            yield Hit(span=word.span, message=f"packages for Python {match[1]} go into an image with Python {here}")
+            return
+        if here and there and here != there and re.search(r"venv|\.local|site-packages", word.text):
+            yield Hit(span=word.span, message=f"packages for Python {there} go into an image with Python {here}")
+            return
+
+
+def _foreign_pip(stage: Stage) -> Iterator[Hit]:
+    """apt's python3-pip beside another Python that apt installs: pip fills the distribution's."""
+    versions = added_pythons(stage)
+    pip = _apt_pip(stage)
+    if not versions or pip is None or has_own_python(stage) or not distribution_python(stage) or _settled(stage, versions):
+        return
+    step, one = pip
+    if step.stage is stage and _uses_bare_pip(stage):
+        message = f"pip of {one.name} installs for Python {distribution_python(stage)}, not for python{versions[-1]}"
+        remedy = f"write python{versions[-1]} -m pip, in a virtual environment: python{versions[-1]} -m venv /opt/venv"
+        yield Hit(span=one.span, message=message, remedy=remedy)
+
+
+def _apt_pip(stage: Stage) -> tuple[Step, Requested] | None:
+    for step in stage.all_steps:
+        for install in step.installs:
+            for one in install.packages if install.manager == "apt" else ():
+                if one.name == "python3-pip":
+                    return step, one
+    return None
+
+
+def _settled(stage: Stage, versions: list[str]) -> bool:
+    """Whether something else makes pip the added Python's: get-pip, ensurepip, a link, an environment, `python3.11 -m pip`."""
+    signs = re.compile(
+        rf"get-pip|ensurepip|update-alternatives|python(?:{'|'.join(map(re.escape, versions))}) -m (?:pip|venv|virtualenv)"
+        r"|virtualenv|\bvenv\b|\buv\b|conda|ln -\w*s|alias"
+    )
+    commands = (command for step in stage.all_steps if step.keyword == "RUN" for command in step.commands)
+    return any(signs.search(" ".join(word.text for word in command.words)) for command in commands)
+
+
+def _uses_bare_pip(stage: Stage) -> bool:
+    return any(
+        install.manager == "pip" and _BARE_PIP.fullmatch(install.tool) for step in stage.steps for install in step.installs
+    )

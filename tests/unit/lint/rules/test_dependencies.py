@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import pytest
+
+from support.linting import Twin
+
+BASE = "FROM python:3.11-slim\n"
+COPIED = f"{BASE}WORKDIR /app\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\n"
+HASHED = "torch==2.4.0 \\\n    --hash=sha256:aaaa\n"
+
+TWINS = [
+    Twin(
+        rule="pip-unpinned",
+        bad=f"{BASE}RUN pip install --no-cache-dir torch numpy==1.26.4 fastapi>=0.100\n",
+        good=f"{BASE}RUN pip install --no-cache-dir torch==2.4.0 numpy==1.26.4 'fastapi[standard]==0.115.*'\n",
+        line=2,
+        says="pip installs torch and fastapi without",
+    ),
+    Twin(
+        rule="pip-unpinned",
+        bad=f"{BASE}RUN python3 -m pip install --upgrade pip && \\\n    uv pip install --system \\\n      pandas\n",
+        good=f"{BASE}RUN pip install --upgrade pip setuptools wheel uv\n",
+        line=4,
+        says="uv installs pandas",
+    ),
+    Twin(
+        rule="pip-unpinned",
+        bad="FROM continuumio/miniconda3:24.1.2-0\nRUN conda install -y -c conda-forge numpy && conda clean -afy\n",
+        good="FROM continuumio/miniconda3:24.1.2-0\nRUN conda install -y conda-forge::numpy=1.26 pytorch-cuda=11.8 'python 3.11'\n",
+        says="conda installs numpy",
+    ),
+    Twin(
+        rule="pip-unpinned",
+        bad=f'{BASE}ENV PIP="pip --quiet"\nRUN $PIP install scipy\n',
+        good=f"{BASE}ARG TORCH=2.4.0\nRUN pip install torch==$TORCH xgboost==${{XGBOOST}} $MORE\n",
+        line=3,
+        says="scipy",
+    ),
+    Twin(
+        rule="pip-unpinned",
+        good=(
+            f"{BASE}RUN pip install -c constraints.txt torch && pip install --no-index --find-links=/wheels numpy\n"
+            "RUN pip install . && pip install -e '.[serve]' && pip install ./x-1.0-py3-none-any.whl\n"
+            "RUN pip install git+https://github.com/a/b@v1 'c @ https://example.org/c-1.0.tar.gz'\n"
+            "RUN pip uninstall -y torch && pip list && echo pip install torch\n"
+        ),
+    ),
+    Twin(rule="pip-unpinned", bad=f'{BASE}RUN ["pip", "install", "torch"]\n', says="torch"),
+    Twin(rule="pip-unpinned", bad=f'{BASE}RUN ["/bin/bash", "-c", "pip install torch"]\n', says="torch"),
+    Twin(rule="pip-unpinned", bad=f"{BASE}RUN <<EOF\npip install torch\nEOF\n", line=3, says="torch"),
+    Twin(rule="pip-unpinned", bad=f"{BASE}RUN if [ -f x ]; then pip install torch; fi\n", says="torch"),
+    Twin(
+        rule="requirements-unpinned",
+        bad="# what we need\nnumpy==1.26.4\ntorch>=2  # newest\npandas\n",
+        good="numpy==1.26.4\ntorch==2.4.0 ; python_version >= '3.9'\nfoo @ https://example.org/foo-1.0-py3-none-any.whl\n",
+        name="requirements.txt",
+        files={"Dockerfile": COPIED},
+        line=3,
+        says="torch and pandas have no exact version (2 of 3",
+    ),
+    Twin(rule="requirements-unpinned", bad="torch\n", good="torch==2.4.0\n", name="requirements.txt", line=1),
+    Twin(
+        rule="requirements-unpinned",
+        bad="flask\n",
+        name="deps/base.txt",
+        files={
+            "Dockerfile": f"{BASE}COPY . /app\nWORKDIR /app\nRUN pip install -r deps/all.txt\n",
+            "deps/all.txt": "numpy==1.26.4\n-r base.txt\n",
+        },
+        line=4,
+        says="in deps/base.txt flask has",
+    ),
+    Twin(rule="requirements-unpinned", good="pytest\n", name="requirements-dev.txt"),
+    Twin(rule="requirements-unpinned", good="black\n", name="other/requirements.txt", files={"Dockerfile": COPIED}),
+    Twin(
+        rule="requirements-unpinned",
+        good="torch\n",
+        name="requirements.txt",
+        files={"Dockerfile": COPIED.replace("-r req", "-c constraints.txt -r req"), "constraints.txt": "torch==2.4.0\n"},
+    ),
+    Twin(
+        rule="requirements-no-hashes",
+        bad="torch==2.4.0\nnumpy==1.26.4\n",
+        good=HASHED,
+        name="requirements.txt",
+        files={"Dockerfile": COPIED},
+        line=1,
+        says="2 packages are pinned by version but not by hash",
+    ),
+    Twin(rule="requirements-no-hashes", good="torch\n", name="requirements.txt", files={"Dockerfile": COPIED}),
+    Twin(rule="requirements-no-hashes", good="torch==2.4.0\n", name="requirements.txt"),
+]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
+def test_twin(twin: Twin, tmp_path: Path) -> None:
+    twin.check(tmp_path)

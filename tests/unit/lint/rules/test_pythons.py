@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from support.linting import Twin
+
+APT = "RUN apt-get update && apt-get install -y"
+UBUNTU = "FROM ubuntu:22.04\n"
+
+TWINS = [
+    Twin(
+        rule="python-mismatch",
+        bad=f"FROM python:3.11-slim\n{APT} git python3-pip python3-dev\n",
+        good=f"FROM python:3.11-slim\n{APT} git build-essential libpython3-stdlib\n",
+        line=2,
+        says="python3-pip and python3-dev belongs to Debian's Python",
+    ),
+    Twin(
+        rule="python-mismatch",
+        bad=f'{UBUNTU}{APT} python3.11 python3-pip\nRUN pip3 install torch==2.4.0\nCMD ["python3.11", "a.py"]\n',
+        good=f"{UBUNTU}{APT} python3.11 python3-pip\nRUN python3.11 -m pip install torch==2.4.0\n",
+        line=2,
+        says="installs for Python 3.10, not for python3.11",
+    ),
+    Twin(rule="python-mismatch", good=f"{UBUNTU}{APT} python3.10 python3-pip\nRUN pip install torch==2.4.0\n"),
+    Twin(
+        rule="python-mismatch",
+        good=f"{UBUNTU}{APT} python3.11 python3.11-venv python3-pip\nRUN python3.11 -m venv /v\nRUN /v/bin/pip install torch==2.4.0\n",
+    ),
+    Twin(
+        rule="python-mismatch",
+        bad=f"FROM nvidia/cuda:12.1.1-runtime-ubuntu22.04\n{APT} python3.11 && ln -sf /usr/bin/python3.11 /usr/bin/python3\n",
+        good=f"FROM nvidia/cuda:12.1.1-runtime-ubuntu22.04\n{APT} python3 && ln -sf /usr/bin/python3 /usr/bin/python\n",
+        says="/usr/bin/python3 becomes 3.11",
+    ),
+    Twin(
+        rule="python-mismatch",
+        bad=f"{UBUNTU}RUN update-alternatives --install /usr/bin/python3 python3 /usr/bin/python3.9 1\n",
+        good=(
+            f"{UBUNTU}RUN update-alternatives --install /usr/bin/python3 python3 /usr/bin/python3.10 1\n"
+            "RUN update-alternatives --install /usr/bin/python python /usr/bin/python3.11 1 && ln -s /usr/bin/python3.11 /usr/local/bin/python3\n"
+        ),
+    ),
+    Twin(
+        rule="python-mismatch",
+        bad="FROM python:3.11 AS b\nRUN python -m venv /venv\nFROM python:3.12-slim\nCOPY --from=b /venv /venv\n",
+        good="FROM python:3.11 AS b\nRUN python -m venv /venv\nFROM python:3.11-slim\nCOPY --from=b /venv /venv\n",
+        line=4,
+    ),
+    Twin(
+        rule="python-mismatch",
+        bad="FROM python:3.12 AS b\nFROM python:3.12-slim\nCOPY --from=b /usr/local/lib/python3.11/site-packages /x\n",
+        says="Python 3.11 go into an image with Python 3.12",
+    ),
+]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
+def test_twin(twin: Twin, tmp_path: Path) -> None:
+    twin.check(tmp_path)
