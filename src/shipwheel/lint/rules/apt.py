@@ -64,9 +64,9 @@ def _verb(install: Install) -> Span:
 APT_CACHE = Rule(
     key="apt-cache",
     severity="warning",
-    title="package lists and package caches stay in the layer",
-    why="The lists are stale by the time somebody uses them, and every pull of the image pays for them",
-    remedy="End the same RUN with `&& rm -rf /var/lib/apt/lists/*`",
+    title="Package lists and package caches stay in the layer",
+    why="The lists are stale by the time somebody uses them, and every pull of the image pays for them.",
+    remedy="End the same RUN with `&& rm -rf /var/lib/apt/lists/*`.",
     source=BEST_PRACTICES,
     fix="automatic",
 )
@@ -125,7 +125,7 @@ def _apk_index(step: Step) -> Iterator[Hit]:
     yield Hit(
         span=adds[0].command.span,
         message="apk add keeps its index in the layer",
-        remedy="Write `apk add --no-cache`",
+        remedy="Write `apk add --no-cache`.",
         fix=Fix(what="keep no index", edits=edits) if edits else None,
     )
 
@@ -142,7 +142,7 @@ def _dnf_cache(step: Step) -> Iterator[Hit]:
     yield Hit(
         span=installs[0].command.span,
         message=f"{tool} keeps its metadata and packages in the layer",
-        remedy=f"End the same RUN with `&& {tool} clean all`",
+        remedy=f"End the same RUN with `&& {tool} clean all`.",
         fix=Fix(what=f"end with {tool} clean all", edits=edits) if edits else None,
     )
 
@@ -151,8 +151,8 @@ APT_NO_RECOMMENDS = Rule(
     key="apt-no-recommends",
     severity="info",
     title="apt installs recommended packages too",
-    why="What is recommended is often more than what was asked for, and each of it has to be updated and scanned",
-    remedy="Write `apt-get install --no-install-recommends`, and name what you do need of the recommended packages",
+    why="What is recommended is often more than what was asked for, and each of it has to be updated and scanned.",
+    remedy="Write `apt-get install --no-install-recommends`, and name what you do need of the recommended packages.",
     source=BEST_PRACTICES,
 )
 
@@ -178,8 +178,8 @@ APT_UPDATE_ALONE = Rule(
     key="apt-update-alone",
     severity="warning",
     title="apt-get update and apt-get install stand in different layers",
-    why="The layer with the lists is cached, so that a later install asks for versions that the mirror has deleted",
-    remedy="Write `apt-get update && apt-get install` in one RUN",
+    why="The layer with the lists is cached, so that a later install asks for versions that the mirror has deleted.",
+    remedy="Write `apt-get update && apt-get install` in one RUN.",
     source=BEST_PRACTICES,
     fix="automatic",
 )
@@ -276,9 +276,9 @@ def _without_update(step: Step, install: Install) -> Hit:
 APT_NO_Y = Rule(
     key="apt-no-y",
     severity="error",
-    title="a package manager asks, and nobody answers",
-    why="A build has no terminal: the question whether to continue is answered by an end of file, and the build fails",
-    remedy="Write `apt-get install -y`",
+    title="A package manager asks, and nobody answers",
+    why="A build has no terminal: the question whether to continue is answered by an end of file, and the build fails.",
+    remedy="Write `apt-get install -y`.",
     source="https://manpages.debian.org/bookworm/apt/apt-get.8.en.html",
     fix="automatic",
 )
@@ -296,7 +296,7 @@ def asks(dockerfile: Dockerfile) -> Iterator[Hit]:
                 yield Hit(
                     span=found[0].command.span,
                     message=f"{found[0].tool} {found[0].action} without -y waits for an answer",
-                    remedy=f"Write `{found[0].tool} {found[0].action} -y`",
+                    remedy=f"Write `{found[0].tool} {found[0].action} -y`.",
                     fix=Fix(what="add -y", edits=after_word("-y", spots)) if spots else None,
                 )
 
@@ -332,9 +332,9 @@ def _quiet(texts: list[str]) -> int:
 APT_UPGRADE = Rule(
     key="apt-upgrade",
     severity="info",
-    title="a build upgrades the packages of its base",
-    why="What comes out depends on the day of the build, and every upgraded file lies in the image twice",
-    remedy="Take a newer tag or digest of the base, and rebuild often",
+    title="A build upgrades the packages of its base",
+    why="What comes out depends on the day of the build, and every upgraded file lies in the image twice.",
+    remedy="Take a newer tag or digest of the base, and rebuild often.",
     source="https://docs.docker.com/build/building/best-practices/#rebuild-your-images-often",
 )
 
@@ -352,9 +352,9 @@ def upgrades(dockerfile: Dockerfile) -> Iterator[Hit]:
 APT_MISSING_PKG = Rule(
     key="apt-missing-pkg",
     severity="error",
-    title="a package that this release does not have",
-    why="apt says that it has no installation candidate, and the build fails",
-    remedy="Name the package that this release has",
+    title="A package that this release does not have",
+    why="apt says that it has no installation candidate, and the build fails.",
+    remedy="Name the package that this release has.",
     source="https://packages.debian.org/ and https://packages.ubuntu.com/",
     fix="automatic",
     dated="apt_renamed.toml",

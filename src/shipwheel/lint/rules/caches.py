@@ -38,7 +38,7 @@ _PIP = _Tool(
     folder="pip",
     path="PIP_CACHE_DIR",
     cleans=("cache", "purge"),
-    remedy="Write `pip install --no-cache-dir`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/pip`",
+    remedy="Write `pip install --no-cache-dir`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/pip`.",
 )
 _UV = _Tool(
     name="uv",
@@ -47,7 +47,7 @@ _UV = _Tool(
     folder="uv",
     path="UV_CACHE_DIR",
     cleans=("cache", "clean"),
-    remedy="Write `--no-cache`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/uv`",
+    remedy="Write `--no-cache`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/uv`.",
 )
 _CONDA = _Tool(
     name="conda",
@@ -56,7 +56,7 @@ _CONDA = _Tool(
     folder="pkgs",
     path="CONDA_PKGS_DIRS",
     cleans=("clean",),
-    remedy="End the same RUN with `&& conda clean -afy`",
+    remedy="End the same RUN with `&& conda clean -afy`.",
 )
 _POETRY = _Tool(
     name="poetry",
@@ -65,7 +65,7 @@ _POETRY = _Tool(
     folder="pypoetry",
     path="POETRY_CACHE_DIR",
     cleans=("cache", "clear"),
-    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pypoetry`",
+    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pypoetry`.",
 )
 _PIPENV = _Tool(
     name="pipenv",
@@ -74,7 +74,7 @@ _PIPENV = _Tool(
     folder="pipenv",
     path="PIPENV_CACHE_DIR",
     cleans=("--clear",),
-    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pipenv`",
+    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pipenv`.",
 )
 
 
@@ -88,7 +88,7 @@ PIP_CACHE = Rule(
     key="pip-cache",
     severity="warning",
     title="pip, uv, conda or poetry leaves its cache in the layer",
-    why="The cache holds every wheel a second time, for a machine on which nobody will install anything again",
+    why="The cache holds every wheel a second time, for a machine on which nobody will install anything again.",
     remedy=_PIP.remedy,
     source="https://pip.pypa.io/en/stable/topics/caching/",
     fix="automatic",
@@ -177,9 +177,9 @@ def _is_action(text: str) -> bool:
 CACHE_MOUNT_USELESS = Rule(
     key="cache-mount-useless",
     severity="warning",
-    title="a cache mount that stays empty or that nobody reads",
-    why="The build downloads everything again each time, as if the mount were not there",
-    remedy="Let the package manager use the mount: no --no-cache-dir, no rm of what it holds, and the path that it uses",
+    title="A cache mount that stays empty or that nobody reads",
+    why="The build downloads everything again each time, as if the mount were not there.",
+    remedy="Let the package manager use the mount: no --no-cache-dir, no rm of what it holds, and the path that it uses.",
     source="https://docs.docker.com/build/cache/optimize/#use-cache-mounts",
     fix="automatic",
 )
@@ -218,7 +218,7 @@ def _switched_off(step: Step, mount: Mount) -> Hit | None:
         return Hit(
             span=mount.span,
             message=f"{said} keeps {tool.name} from using the cache that is mounted",
-            remedy=f"Take {said} out, or the mount",
+            remedy=f"Take {said} out, or the mount.",
             fix=Fix(what=f"take {said} out", edits=edits) if edits else None,
         )
     return None
@@ -233,7 +233,7 @@ def _swept(step: Step, mount: Mount) -> Hit | None:
             return Hit(
                 span=command.span,
                 message=f"{said} empties the cache that is mounted at {_target(mount)}",
-                remedy="Take the command out: what lies in a mount is in no layer",
+                remedy="Take the command out: what lies in a mount is in no layer.",
                 fix=Fix(what="do not empty the mount", edits=edits) if edits else None,
             )
     return None
@@ -280,7 +280,7 @@ def _docker_clean(step: Step, mount: Mount) -> Hit | None:
     return Hit(
         span=mount.span,
         message=f"/etc/apt/apt.conf.d/docker-clean of the base removes each package that apt puts into {_target(mount)}",
-        remedy="Remove that file before: `RUN rm -f /etc/apt/apt.conf.d/docker-clean`",
+        remedy="Remove that file before: `RUN rm -f /etc/apt/apt.conf.d/docker-clean`.",
     )
 
 
@@ -295,7 +295,7 @@ def _tilde(step: Step, mount: Mount) -> Hit | None:
     return Hit(
         span=mount.span,
         message="~ is no home in a mount: the cache lies in a folder of that name",
-        remedy="Write the whole path, such as /root/.cache/pip",
+        remedy="Write the whole path, such as /root/.cache/pip.",
         fix=Fix(what="write the path", edits=(Edit(at, at + 1, "/root"),)) if root and at >= 0 else None,
     )
 
@@ -318,7 +318,7 @@ def _foreign(step: Step, mount: Mount) -> Hit | None:
     return Hit(
         span=mount.span,
         message=f"the cache at {target} belongs to root, and {user} cannot write into it",
-        remedy="Add `uid=` with the user's number to the mount",
+        remedy="Add `uid=` with the user's number to the mount.",
     )
 
 
@@ -332,7 +332,7 @@ def _elsewhere(mount: Mount, user: str, home: str) -> Hit:
     return Hit(
         span=mount.span,
         message=f"{user} does not keep its cache in {_target(mount)}",
-        remedy=f"Mount the cache where it is: in {home}",
+        remedy=f"Mount the cache where it is: in {home}.",
     )
 
 

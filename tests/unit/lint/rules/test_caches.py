@@ -56,9 +56,9 @@ PIP_CACHE = [
     ),
     Twin(
         rule="pip-cache",
-        bad="FROM mambaorg/micromamba:1\nRUN micromamba env create -f e.yml \\\n    && true\n",
+        bad="FROM mambaorg/micromamba:1\nRUN micromamba env create -f e.yml \\\n  && true\n",
         good="FROM mambaorg/micromamba:1\nRUN --mount=type=cache,target=/opt/conda/pkgs micromamba install -y x\n",
-        fixed="FROM mambaorg/micromamba:1\nRUN micromamba env create -f e.yml \\\n    && true \\\n    && micromamba clean -afy\n",
+        fixed="FROM mambaorg/micromamba:1\nRUN micromamba env create -f e.yml \\\n  && true \\\n  && micromamba clean -afy\n",
     ),
     Twin(
         rule="pip-cache",
