@@ -100,8 +100,8 @@ def _rules() -> str:
     head = [
         "# Rules of lint\n",
         NOTE,
-        "`error`: it breaks or leaks; `warning`: it will cost you; `info`: better otherwise. Fix: `--fix` mends it where that is",
-        "safe, or by hand. [How to use them](../how-to/lint.md).\n",
+        "`error`: it breaks or leaks; `warning`: it will cost you; `info`: better otherwise. Fix: `--fix` mends it where that",
+        "is safe, or by hand. [How to use them](../how-to/lint.md).\n",
     ]
     return "\n".join([*head, *(line for rule in rules().values() for line in _rule(rule))])
 

@@ -57,7 +57,7 @@ def test_the_action_runs_lint(tmp_path: Path, sarif: str, fail_on: str, status: 
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **inputs}, check=False, capture_output=True, text=True)
     assert done.returncode == status
     assert (tmp_path / "found.sarif").exists() == bool(sarif)
-    assert done.stdout.startswith("::error file=Dockerfile,line=2,") != bool(sarif)
+    assert ("\n::error file=Dockerfile,line=2," in f"\n{done.stdout}") != bool(sarif)
 
 
 @pytest.mark.network
