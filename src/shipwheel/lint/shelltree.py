@@ -4,51 +4,30 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from shipwheel.lint.shell import Assignment, Command, Redirect
-from shipwheel.lint.shellwords import DEEP, fields_of, skip, words_in
-from shipwheel.lint.source import Excerpt
+from shipwheel.lint.shell import Assignment, Command
+from shipwheel.lint.shellcommand import ASSIGNS, BLOCKS, JOINS, REDIRECTS, SIMPLE, STATEMENTS, Reading, ShellText, Task
+from shipwheel.lint.shellwords import DEEP, skip, words_in
+from shipwheel.lint.source import Excerpt, Source
 from shipwheel.lint.word import Word
 from shipwheel.lint.wrappers import unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
-JOINS = frozenset(("&&", "||", "|", "|&", ";", "&", ";;", ";&", ";;&"))
-_BLOCKS = {
-    "subshell": "subshell",
-    "compound_statement": "group",
-    "command_substitution": "substitution",
-    "process_substitution": "substitution",
-    "do_group": "",
-    "while_statement": "while",
-    "for_statement": "for",
-    "c_style_for_statement": "for",
-    "case_item": "case",
-    "function_definition": "function",
-    "negated_command": "negation",
-    "else_clause": "else",
-    "program": "",
-    "list": "",
-    "pipeline": "",
-    "case_statement": "",
-}
-"""What each construct is called in Command.inside; "" for those that are only sequences."""
+_DEEPEST = 100
+"""Constructs within constructs; who writes more does not want it read."""
 
 _KEEP_EDGES = frozenset(("list", "pipeline", "subshell", "compound_statement", "negated_command"))
 _SUBSTITUTIONS = ("command_substitution", "process_substitution")
-_REDIRECTS = frozenset(("file_redirect", "heredoc_redirect", "herestring_redirect"))
-_SIMPLE = frozenset(
     ("command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments", "test_command")
 )
-_STATEMENTS = frozenset(_BLOCKS) | _SIMPLE | {"redirected_statement", "if_statement", "elif_clause", "ERROR"}
 _CONDITIONAL = frozenset(("if", "then", "else", "while", "for", "case", "function", "subshell", "substitution"))
 _KEYWORDS = frozenset(("if", "then", "elif", "else", "fi", "do", "done", "while", "until", "{", "}", "!", "in", "esac"))
-_ASSIGNS = re.compile(r"([A-Za-z_]\w*)\+?=", re.ASCII)
 _NOT_ASCII = re.compile(r"[^\x01-\x7f]")
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 _INNER_SHELL = re.compile(r"-[a-zA-Z]*c")
@@ -60,17 +39,6 @@ def _parser() -> Parser:
     from tree_sitter import Language, Parser
 
     return Parser(Language(tree_sitter_bash.language()))
-
-
-@dataclass(slots=True)
-class _Task:
-    """A node to be visited, with what stands around it."""
-
-    node: Node
-    inside: tuple[str, ...] = ()
-    before: str = ""
-    after: str = ""
-    redirects: tuple[Node, ...] = ()
 
 
 def commands_in(excerpt: Excerpt, variables: Mapping[str, str], *, inside: tuple[str, ...] = ()) -> list[Command]:
@@ -86,8 +54,6 @@ def inner_commands(command: Command, excerpt: Excerpt | None, variables: Mapping
     inside = (*command.inside, "sh -c")
     if excerpt is not None:
         return commands_in(excerpt, variables, inside=inside)
-    from shipwheel.lint.source import Source
-
     found = commands_in(Excerpt.whole(Source(name="", text=text.text)), variables, inside=inside)
     return [_moved(inner, text) for inner in found]
 
@@ -116,22 +82,25 @@ def _moved(command: Command, place: Word) -> Command:
 
 class _Walk:
     def __init__(self, excerpt: Excerpt, variables: dict[str, str], inside: tuple[str, ...]) -> None:
-        self.excerpt, self.text, self.variables, self.inside = excerpt, excerpt.text, variables, inside
+        self.shell = ShellText(excerpt, excerpt.text, variables)
+        self.excerpt, self.text, self.inside = excerpt, excerpt.text, inside
         self.commands: list[Command] = []
-        self.tasks: list[_Task] = []
+        self.tasks: list[Task] = []
 
     def run(self) -> list[Command]:
         plain = _NOT_ASCII.sub("_", self.text.replace("\r", " "))
         # One byte for each character: offsets of the tree are offsets of the text.
         tree = _parser().parse(plain.encode("ascii"))
-        self.tasks.append(_Task(tree.root_node, self.inside))
+        self.tasks.append(Task(tree.root_node, self.inside))
         while self.tasks:
             self._visit(self.tasks.pop())
         return self.commands
 
-    def _visit(self, task: _Task) -> None:
+    def _visit(self, task: Task) -> None:
         kind = task.node.type
-        if kind in _SIMPLE:
+        if len(task.inside) > _DEEPEST:
+            return
+        if kind in SIMPLE:
             self._simple(task)
         elif kind == "redirected_statement":
             self._redirected(task)
@@ -139,12 +108,12 @@ class _Walk:
             self._branches(task)
         elif kind == "ERROR":
             self._loose(task)
-        elif kind in _BLOCKS:
+        elif kind in BLOCKS:
             self._block(task)
 
-    def _block(self, task: _Task) -> None:
+    def _block(self, task: Task) -> None:
         node = task.node
-        name = _BLOCKS[node.type]
+        name = BLOCKS[node.type]
         inside = (*task.inside, name) if name else task.inside
         edges = (task.before, task.after) if node.type in _KEEP_EDGES else ("", "")
         if node.type in ("for_statement", "function_definition"):
@@ -156,47 +125,47 @@ class _Walk:
         """The variable of a loop is not known in it."""
         name = node.child_by_field_name("variable")
         if name is not None:
-            self.variables.pop(self.text[name.start_byte : name.end_byte], None)
+            self.shell.learn(self.text[name.start_byte : name.end_byte], None)
 
-    def _substitutions_in(self, node: Node, inside: tuple[str, ...]) -> list[_Task]:
+    def _substitutions_in(self, node: Node, inside: tuple[str, ...]) -> list[Task]:
         """Of the words that stand directly in a construct, such as those behind `in`."""
-        loose = [child for child in node.children if child.is_named and child.type not in _STATEMENTS]
+        loose = [child for child in node.children if child.is_named and child.type not in STATEMENTS]
         return [task for child in loose for task in self._substitutions(child, inside)]
 
-    def _branches(self, task: _Task) -> None:
+    def _branches(self, task: Task) -> None:
         children = task.node.children
         cut = next((number for number, child in enumerate(children) if child.type == "then"), len(children))
         condition = _sequence(children[:cut], (*task.inside, "if"))
         branches = [child for child in children[cut:] if child.type in ("elif_clause", "else_clause")]
         rest = [child for child in children[cut:] if child.type not in ("elif_clause", "else_clause")]
         then = _sequence(rest, (*task.inside, "then"))
-        self._push([*condition, *then, *(_Task(branch, task.inside) for branch in branches)])
+        self._push([*condition, *then, *(Task(branch, task.inside) for branch in branches)])
 
-    def _push(self, tasks: Iterable[_Task]) -> None:
+    def _push(self, tasks: Iterable[Task]) -> None:
         self.tasks.extend(reversed(list(tasks)))
 
-    def _redirected(self, task: _Task) -> None:
-        redirects = tuple(child for child in task.node.children if child.type in _REDIRECTS)
-        body = next((child for child in task.node.children if child.type in _STATEMENTS), None)
+    def _redirected(self, task: Task) -> None:
+        redirects = tuple(child for child in task.node.children if child.type in REDIRECTS)
+        body = next((child for child in task.node.children if child.type in STATEMENTS), None)
         follow = [one for child in redirects for one in _behind_heredoc(child, task)]
         after = follow[0].before if follow else task.after
-        if body is None or body.type in _SIMPLE:
+        if body is None or body.type in SIMPLE:
             self._push(follow)
-            self._simple(_Task(body or task.node, task.inside, task.before, after, redirects))
+            self._simple(Task(body or task.node, task.inside, task.before, after, redirects))
         else:
             inner = [one for child in redirects for one in self._substitutions(child, task.inside)]
-            self._push([_Task(body, task.inside, task.before, after), *inner, *follow])
+            self._push([Task(body, task.inside, task.before, after), *inner, *follow])
 
-    def _simple(self, task: _Task) -> None:
-        reading = _Reading(self, task)
+    def _simple(self, task: Task) -> None:
+        reading = Reading(self.shell, task)
         command = reading.command()
         self.commands.append(command)
         if command.program in _SHELLS and (text := inner_text(command)):
-            self.commands += inner_commands(command, self._inside_quotes(text), self.variables)
+            self.commands += inner_commands(command, self._inside_quotes(text), self.shell.variables)
             return
         if command.program in ("read", "unset"):
             for word in command.arguments:
-                self.variables.pop(word.text, None)
+                self.shell.learn(word.text, None)
         if not command.program or command.program in ("export", "declare", "local", "readonly", "typeset"):
             self._assign(command)
         self._push(one for node in (task.node, *task.redirects) for one in self._substitutions(node, task.inside))
@@ -204,10 +173,7 @@ class _Walk:
     def _assign(self, command: Command) -> None:
         certain = not _CONDITIONAL.intersection(command.inside) and command.before not in ("||", "|")
         for one in command.assignments:
-            if certain and one.value.known:
-                self.variables[one.name] = one.value.text
-            else:
-                self.variables.pop(one.name, None)
+            self.shell.learn(one.name, one.value.text if certain and one.value.known else None)
 
     def _inside_quotes(self, word: Word) -> Excerpt | None:
         """The text between a word's quotes where it stands, without the backslashes that quote."""
@@ -234,7 +200,7 @@ class _Walk:
         end = skip(self.text, at) if at < len(self.text) else at
         return (at, end) if self.excerpt.span(at, end) == word.span else None
 
-    def _substitutions(self, node: Node, inside: tuple[str, ...]) -> Iterator[_Task]:
+    def _substitutions(self, node: Node, inside: tuple[str, ...]) -> Iterator[Task]:
         """What `$(...)`, backquotes and `<(...)` run inside a node."""
         text = self.text[node.start_byte : node.end_byte]
         if not ("$(" in text or "`" in text or "<(" in text or ">(" in text):
@@ -243,11 +209,11 @@ class _Walk:
         while waiting:
             current = waiting.pop()
             if current.type in _SUBSTITUTIONS:
-                yield _Task(current, inside)
-            elif current.type not in _STATEMENTS or current is node or current.type in _SIMPLE:
+                yield Task(current, inside)
+            elif current.type not in STATEMENTS or current is node or current.type in SIMPLE:
                 waiting.extend(reversed(current.children))
 
-    def _loose(self, task: _Task) -> None:
+    def _loose(self, task: Task) -> None:
         """What tree-sitter could not read: words up to the next operator are a command."""
         held: list[tuple[int, int]] = []
         before, skipping = task.before, False
@@ -266,133 +232,36 @@ class _Walk:
         place = self.excerpt.span(spans[0][0], spans[-1][1])
         bare = Command(program="", words=(), span=place, inside=inside, before=before, after=after)
         assignments: list[Assignment] = []
-        while spans and (match := _ASSIGNS.match(self.text, *spans[0])):
-            assignments.append(self.assignment(*spans.pop(0), match[1], match.end()))
-        words = tuple(word for start, end in spans for word in self.words(start, end))
+        while spans and (match := ASSIGNS.match(self.text, *spans[0])):
+            assignments.append(self.shell.assignment(*spans.pop(0), match[1], match.end()))
+        words = tuple(word for start, end in spans for word in self.shell.words(start, end))
         return unwrapped(replace(bare, words=words, assignments=tuple(assignments)))
 
-    def assignment(self, start: int, end: int, name: str, value: int) -> Assignment:
-        """NAME=value whose value begins at an offset."""
-        fields = fields_of(self.text[value:end], self.variables)
-        text = " ".join(fields.texts) if fields.known else self.text[value:end]
-        array = self.text[value : value + 1] == "(" or self.text[value - 2 : value] == "+="
-        word = Word(text=text, span=self.excerpt.span(value, end), known=fields.known and not array, quoted=fields.quoted)
-        return Assignment(name=name, value=word, span=self.excerpt.span(start, end))
 
-    def words(self, start: int, end: int) -> list[Word]:
-        """A word of the text, or several where a variable holds several."""
-        raw = self.text[start:end]
-        fields = fields_of(raw, self.variables)
-        span = self.excerpt.span(start, end)
-        known = fields.known and not raw.startswith(("<(", ">("))
-        return [Word(text=text, span=span, known=known, quoted=fields.quoted) for text in fields.texts]
-
-
-class _Reading:
-    """Reads one simple command from its node."""
-
-    def __init__(self, walk: _Walk, task: _Task) -> None:
-        self.walk, self.task = walk, task
-        self.assignments: list[Assignment] = []
-        self.redirects: list[Redirect] = []
-        self.spans: list[tuple[int, int]] = []
-        self.end = task.node.end_byte if task.node.type in _SIMPLE else task.node.start_byte
-
-    def command(self) -> Command:
-        task, walk = self.task, self.walk
-        if task.node.type == "test_command":
-            self._test(task.node)
-        elif task.node.type == "variable_assignment":
-            self._child(task.node)
-        elif task.node.type in _SIMPLE:
-            for child in task.node.children:
-                self._child(child)
-        for child in task.redirects:
-            self._child(child)
-        words = tuple(word for start, end in self.spans for word in walk.words(start, end))
-        place = walk.excerpt.span(task.node.start_byte, max(self.end, task.node.start_byte))
-        return unwrapped(
-            Command(
-                program="",
-                words=words,
-                span=place,
-                assignments=tuple(self.assignments),
-                redirects=tuple(self.redirects),
-                before=task.before,
-                after=task.after,
-                inside=task.inside,
-            )
-        )
-
-    def _test(self, node: Node) -> None:
-        self.spans += [(start, end) for start, end, _ in words_in(self.walk.text, node.start_byte, node.end_byte)]
-
-    def _child(self, child: Node) -> None:
-        start, end = child.start_byte, child.end_byte
-        kind = child.type
-        if start == end or kind == "comment":
-            return
-        if kind == "variable_assignment":
-            self._assign(child)
-        elif kind in _REDIRECTS:
-            self._redirect(child)
-        elif self.spans and self.spans[-1][1] == start:
-            self.spans[-1] = (self.spans[-1][0], end)
-        else:
-            self.spans.append((start, end))
-
-    def _assign(self, child: Node) -> None:
-        start, end = child.start_byte, child.end_byte
-        match = _ASSIGNS.match(self.walk.text, start, end)
-        if match:
-            self.assignments.append(self.walk.assignment(start, end, match[1], match.end()))
-        if self.task.node.type == "declaration_command":
-            self.spans.append((start, end))
-
-    def _redirect(self, node: Node) -> None:
-        text = self.walk.text
-        operator = ""
-        targets: list[tuple[int, int]] = []
-        for child in node.children:
-            if child.type in ("file_descriptor",) or (not child.is_named and not targets and child.type not in JOINS):
-                operator += text[child.start_byte : child.end_byte]
-            elif child.type in _REDIRECTS:
-                self._redirect(child)
-            elif not child.type.startswith("heredoc_") and child.type not in _STATEMENTS and child.type not in JOINS:
-                targets.append((child.start_byte, child.end_byte))
-        heredoc = node.type == "heredoc_redirect"
-        target = None if heredoc or not targets else next(iter(self.walk.words(*targets[0])), None)
-        stop = node.children[0].end_byte if heredoc else targets[0][1] if targets else node.end_byte
-        span = self.walk.excerpt.span(node.start_byte, stop)
-        self.redirects.append(Redirect(operator=operator, target=target, span=span))
-        self.spans += targets if heredoc else targets[1:]
-        self.end = max(self.end, stop if heredoc else node.end_byte)
-
-
-def _sequence(children: Iterable[Node], inside: tuple[str, ...], edges: tuple[str, str] = ("", "")) -> list[_Task]:
+def _sequence(children: Iterable[Node], inside: tuple[str, ...], edges: tuple[str, str] = ("", "")) -> list[Task]:
     """Statements one after the other, each with the operators beside it."""
-    tasks: list[_Task] = []
+    tasks: list[Task] = []
     joint = ""
     for child in children:
         if child.type in JOINS:
             joint = ";" if child.type.startswith(";") else child.type
             if tasks:
                 tasks[-1].after = joint
-        elif child.type in _STATEMENTS and child.end_byte > child.start_byte:
+        elif child.type in STATEMENTS and child.end_byte > child.start_byte:
             if tasks:
                 joint = tasks[-1].after = joint or ";"
-            tasks.append(_Task(child, inside, joint if tasks else edges[0]))
+            tasks.append(Task(child, inside, joint if tasks else edges[0]))
             joint = ""
     if tasks and not joint:
         tasks[-1].after = edges[1]
     return tasks
 
 
-def _behind_heredoc(node: Node, task: _Task) -> list[_Task]:
+def _behind_heredoc(node: Node, task: Task) -> list[Task]:
     """Commands that the grammar puts into the heredoc before them, as in `cat <<EOF | grep x`."""
     if node.type != "heredoc_redirect":
         return []
-    found = [child for child in node.children if child.type in JOINS or child.type in _STATEMENTS]
+    found = [child for child in node.children if child.type in JOINS or child.type in STATEMENTS]
     tasks = _sequence(found, task.inside, ("", task.after))
     if tasks:
         tasks[0].before = found[0].type if found[0].type in JOINS else "|"

@@ -10,6 +10,12 @@ from fnmatch import fnmatchcase
 DEEP = 8
 """How many defaults within defaults, or `sh -c` within `sh -c`, are followed."""
 
+_LONGEST = 4_000
+"""Characters of a value whose beginning or end is looked for; more takes too long."""
+
+_MOST = 100_000
+"""Characters that the variables of one word may add to it."""
+
 _SPECIAL = re.compile(r"[\\'\"$`]")
 _PLAIN = re.compile(r"[^\\'\"$`]+")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -118,7 +124,8 @@ class _Unquoter:
         self.text, self.variables, self.depth = text, variables, depth
         self.at = 0
         self.double = False
-        self.held: str | None = None
+        self.held: list[str] | None = None
+        self.grown = 0
         self.fields = Fields([])
 
     def run(self) -> Fields:
@@ -128,12 +135,13 @@ class _Unquoter:
                 self.at = match.end()
             else:
                 self._special(self.text[self.at])
-        if self.held is not None:
-            self.fields.texts.append(self.held)
+        self._flush()
         return self.fields
 
     def _add(self, text: str) -> None:
-        self.held = (self.held or "") + text
+        if self.held is None:
+            self.held = []
+        self.held.append(text)
 
     def _special(self, character: str) -> None:
         text, at = self.text, self.at
@@ -188,7 +196,8 @@ class _Unquoter:
         self.at = end
 
     def _variable(self, value: str | None, end: int) -> None:
-        if value is None:
+        self.grown += len(value or "")
+        if value is None or self.grown > _MOST:
             self._unknown(end)
             return
         self.at = end
@@ -208,7 +217,7 @@ class _Unquoter:
 
     def _flush(self) -> None:
         if self.held is not None:
-            self.fields.texts.append(self.held)
+            self.fields.texts.append("".join(self.held))
         self.held = None
 
     def _parameter(self, inner: str) -> str | None:
@@ -237,6 +246,8 @@ def _cut(value: str, mark: str, pattern: str) -> str:
     if mark[0] == "/":
         old, _, new = pattern.partition("/")
         return value.replace(old, new, -1 if mark == "//" else 1) if old else value
+    if len(value) > _LONGEST or len(pattern) > _LONGEST:
+        return value
     lengths = range(len(value) + 1) if len(mark) == 1 else range(len(value), -1, -1)
     for length in lengths:
         if mark[0] == "#" and fnmatchcase(value[:length], pattern):
