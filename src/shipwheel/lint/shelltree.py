@@ -24,8 +24,6 @@ _DEEPEST = 100
 
 _KEEP_EDGES = frozenset(("list", "pipeline", "subshell", "compound_statement", "negated_command"))
 _SUBSTITUTIONS = ("command_substitution", "process_substitution")
-    ("command", "declaration_command", "unset_command", "variable_assignment", "variable_assignments", "test_command")
-)
 _CONDITIONAL = frozenset(("if", "then", "else", "while", "for", "case", "function", "subshell", "substitution"))
 _KEYWORDS = frozenset(("if", "then", "elif", "else", "fi", "do", "done", "while", "until", "{", "}", "!", "in", "esac"))
 _NOT_ASCII = re.compile(r"[^\x01-\x7f]")
