@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from shipwheel.lint.composefile import environment, words_of
 from shipwheel.lint.source import Span
-from shipwheel.lint.subjects import Node, Workload
+from shipwheel.lint.subjects import Manifest, Node, Workload
 from shipwheel.lint.yamlfile import items, pairs
 
 ACCELERATORS = re.compile(r"gpu|mig-|neuron|tpu|habana|dcu|npu|vgpu", re.IGNORECASE)
@@ -21,6 +22,22 @@ _UNITS = {
     "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
 }  # fmt: skip
+
+
+_SELECTING = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"})
+"""Kinds that must have a selector; one without is a patch of kustomize, which says only what is other."""
+
+
+def whole_workloads(manifest: Manifest) -> Iterator[Workload]:
+    """Workloads that say everything, patches left out."""
+    for workload in manifest.workloads:
+        if workload.kind not in _SELECTING or workload.document.get("spec", "selector"):
+            yield workload
+
+
+def whole_containers(manifest: Manifest) -> Iterator[tuple[Workload, Node]]:
+    """Their containers."""
+    return ((workload, container) for workload in whole_workloads(manifest) for container in workload.containers)
 
 
 def quantity(node: Node | None) -> float | None:

@@ -9,7 +9,7 @@ from shipwheel.lint.dockercli import docker_call
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images import ImageName, parse_image
-from shipwheel.lint.pods import PLUMBING, accelerators, command_of, name_of, place_of, resource, text
+from shipwheel.lint.pods import PLUMBING, accelerators, command_of, name_of, place_of, resource, text, whole_containers
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.sharing import splits_model
 from shipwheel.lint.subjects import Compose, Manifest, Node, Script, Workload
@@ -77,7 +77,7 @@ _DEFAULTED_KINDS = frozenset({"InferenceService", "ServingRuntime", "ClusterServ
 @LATEST_AND_ALWAYS.check(Manifest)
 def latest_and_always(manifest: Manifest) -> Iterator[Hit]:
     """`latest` or no tag, pulled at every start; an image that is never pulled, or that kustomize names, is not meant."""
-    for _, container in _containers(manifest):
+    for _, container in whole_containers(manifest):
         node, policy = container.get("image"), text(container, "imagePullPolicy")
         image = parse_image(node.text) if node else None
         if node is None or image is None or not image.known or not image.repository or policy == "Never":
@@ -110,7 +110,7 @@ def probes_missing(manifest: Manifest) -> Iterator[Hit]:
 @LIVENESS_KILLS_LOADING.check(Manifest)
 def liveness_kills_loading(manifest: Manifest) -> Iterator[Hit]:
     """A server of a model is killed when it takes longer to start than its livenessProbe waits."""
-    for workload, container in _containers(manifest):
+    for workload, container in whole_containers(manifest):
         probe = container.get("livenessProbe")
         if probe is None or container.get("startupProbe") or not _loads_model(workload, container):
             continue
@@ -144,7 +144,7 @@ def limits_missing(manifest: Manifest) -> Iterator[Hit]:
     """A container without a memory limit, where no LimitRange and no patch among the linted files gives one."""
     if any(text(document, "kind") == "LimitRange" for document in _documents(manifest)):
         return
-    for workload, container in _containers(manifest):
+    for workload, container in whole_containers(manifest):
         plumbing = PLUMBING.search(f"{text(container, 'image')} {workload.name}")
         if container.get("image") is None or plumbing or workload.kind in _DEFAULTED_KINDS:
             continue
@@ -167,7 +167,7 @@ def _patched(manifest: Manifest, workload: Workload, container: Node) -> bool:
 @HEALTHCHECK_ONLY.check(Manifest)
 def healthcheck_only(manifest: Manifest) -> Iterator[Hit]:
     """A container without probes, of an image that is built here with a HEALTHCHECK."""
-    for workload, container in _containers(manifest):
+    for workload, container in whole_containers(manifest):
         probes = any(container.get(name) for name in ("livenessProbe", "readinessProbe", "startupProbe"))
         if workload.kind not in SERVING_KINDS or probes:
             continue
@@ -204,13 +204,9 @@ def _tags(manifest: Manifest) -> Iterator[str]:
                 yield parse_image(text(service, "image") or name).repository.rpartition("/")[2]
 
 
-def _containers(manifest: Manifest) -> Iterator[tuple[Workload, Node]]:
-    return ((workload, container) for workload in manifest.workloads for container in workload.containers)
-
-
 def _servers(manifest: Manifest) -> Iterator[tuple[Workload, Node]]:
     """Containers that get requests: they have a port that is more than one for metrics."""
-    for workload, container in _containers(manifest):
+    for workload, container in whole_containers(manifest):
         ports = [port for port in items(container.get("ports")) if not _METRICS.search(text(port, "name"))]
         if workload.kind in SERVING_KINDS and ports:
             yield workload, container

@@ -20,6 +20,7 @@ from shipwheel.lint.pods import (
     resource,
     text,
     visible_devices,
+    whole_workloads,
 )
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.scripts import CUDA_VISIBLE_WITH_DEVICE, gpus
@@ -61,7 +62,7 @@ _NO_DEVICES = frozenset({"", "-1", "none", "void", "NoDevFiles"})
 @SHM_EMPTYDIR_MISSING.check(Manifest)
 def shm_emptydir_missing(manifest: Manifest) -> Iterator[Hit]:
     """Training, or a model split over GPUs, without memory at /dev/shm; or memory there without a bound."""
-    for workload in manifest.workloads:
+    for workload in whole_workloads(manifest):
         volumes = memory_volumes(workload)
         for container in workload.containers:
             mount = mounts(container).get("/dev/shm")
@@ -104,7 +105,7 @@ def _bounded(workload: Workload, container: Node, volume: Node) -> Iterator[Hit]
 @GPU_LIMIT_MISSING.check(Manifest)
 def gpu_limit_missing(manifest: Manifest) -> Iterator[Hit]:
     """A request for GPUs without a limit, another number in both, or a container for GPUs that gets none."""
-    for workload in manifest.workloads:
+    for workload in whole_workloads(manifest):
         for container in workload.containers:
             requests, limits = dict(accelerators(container, "requests")), dict(accelerators(container, "limits"))
             unequal = next(((name, node) for name, node in requests.items() if _differs(node, limits.get(name))), None)
@@ -139,7 +140,7 @@ def _meant_for_gpus(workload: Workload, container: Node) -> str:
 @GPU_TOLERATION_MISSING.check(Manifest)
 def gpu_toleration_missing(manifest: Manifest) -> Iterator[Hit]:
     """A pod with GPUs that tolerates nothing."""
-    for workload in manifest.workloads:
+    for workload in whole_workloads(manifest):
         asked = next((limit for container in workload.containers for limit in accelerators(container, "limits")), None)
         if asked and not workload.pod.get("tolerations"):
             message = f"{workload.name or workload.kind} asks for {asked[0]} and tolerates no taint"
@@ -149,7 +150,7 @@ def gpu_toleration_missing(manifest: Manifest) -> Iterator[Hit]:
 @CUDA_VISIBLE_WITH_DEVICE.check(Manifest)
 def visible_in_pod(manifest: Manifest) -> Iterator[Hit]:
     """A container asks for a GPU behind those that it gets."""
-    for workload in manifest.workloads:
+    for workload in whole_workloads(manifest):
         for container in workload.containers:
             visible, given = visible_devices(container), gpu_count(container)
             index = beyond(visible.text, given) if visible else ""

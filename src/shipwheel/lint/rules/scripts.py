@@ -166,20 +166,20 @@ def nvidia_docker2_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 
 def _nvidia_docker(commands: Iterable[Command]) -> Iterator[Hit]:
+    """The package where it is installed, else its repository; and every call of the program."""
+    packages: list[Hit] = []
+    addresses: list[Hit] = []
     for command in commands:
         install = install_of(command)
-        package = (
-            next((one for one in install.packages if one.name in ("nvidia-docker2", "nvidia-docker")), None)
-            if install
-            else None
-        )
-        address = next((word for word in command.arguments if _RETIRED_REPOSITORY in word.text), None)
-        if package:
-            yield Hit(span=package.span, message=f"{package.name} is installed")
+        wanted = [one for one in install.packages if one.name in ("nvidia-docker2", "nvidia-docker")] if install else []
+        packages += [Hit(span=one.span, message=f"{one.name} is installed") for one in wanted]
+        if command.program in ("curl", "wget", "add-apt-repository"):
+            words = [word for word in command.arguments if _RETIRED_REPOSITORY in word.text]
+            message = f"{_RETIRED_REPOSITORY} is the repository of nvidia-docker"
+            addresses += [Hit(span=word.span, message=message) for word in words]
         elif command.program == "nvidia-docker":
             yield Hit(span=command.words[0].span, message="nvidia-docker starts the container")
-        elif address and command.program in ("curl", "wget", "add-apt-repository"):
-            yield Hit(span=address.span, message=f"{_RETIRED_REPOSITORY} is the repository of nvidia-docker")
+    yield from (packages or addresses)[:1]
 
 
 @SECRET_CLI_SYNTAX.check(Script)

@@ -17,7 +17,8 @@ def pod(*lines: str, image: str = "app:1", kind: str = "Deployment", more: str =
     """A manifest with one container; `more` stands in the pod."""
     container = "".join(f"          {line}\n" for line in (f"image: {image}", *lines))
     return (
-        f"apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: app}}\nspec:\n  template:\n    spec:\n{more}"
+        f"apiVersion: apps/v1\nkind: {kind}\nmetadata: {{name: app}}\nspec:\n"
+        f"  selector: {{matchLabels: {{app: a}}}}\n  template:\n    spec:\n{more}"
         f"      containers:\n        - name: main\n{container}"
     )
 
@@ -38,7 +39,7 @@ TWINS = [
         "latest-and-always",
         bad=pod("imagePullPolicy: Always", image="registry.example.com/ml:latest"),
         good=pod("imagePullPolicy: Always", image="registry.example.com/ml:1.2"),
-        line=9,
+        line=10,
         says="pulled at every start",
     ),
     twin("latest-and-always", bad=pod(image="ml"), good=pod("imagePullPolicy: Never", image="ml:latest"), says="no tag"),
@@ -58,7 +59,7 @@ TWINS = [
         line=10,
     ),
     twin(
-        "probes-missing", bad=pod("ports: [{containerPort: 8000}]"), good=pod("ports: [{containerPort: 8000}]", PROBE), line=8
+        "probes-missing", bad=pod("ports: [{containerPort: 8000}]"), good=pod("ports: [{containerPort: 8000}]", PROBE), line=9
     ),
     twin("probes-missing", good=pod()),
     twin("probes-missing", good=pod("ports: [{containerPort: 8000}]", kind="Job")),
@@ -73,14 +74,14 @@ TWINS = [
         "liveness-kills-loading",
         bad=pod(LIVE, image="model-server:1"),
         good=pod(LIVE.replace("30", "600"), image="model-server:1"),
-        line=10,
+        line=11,
     ),
     twin("liveness-kills-loading", bad=pod(LIVE, image="vllm/vllm-openai:v0.6.3"), good=pod(LIVE, image="nginx:1.27")),
     twin(
         "shm-emptydir-missing",
         bad=pod("command: [torchrun, --nproc_per_node=2, main.py]", TWO_GPUS, kind="Job"),
         good=pod("command: [torchrun, main.py]", TWO_GPUS, SHM, kind="Job", more=memory(", sizeLimit: 2Gi")),
-        line=8,
+        line=9,
         says="64 MB",
     ),
     twin(
@@ -138,10 +139,10 @@ TWINS = [
         "gpu-toleration-missing",
         bad=pod(ONE_GPU),
         good=pod(ONE_GPU, more="      tolerations: [{key: nvidia.com/gpu, operator: Exists}]\n"),
-        line=10,
+        line=11,
     ),
     twin("gpu-toleration-missing", good=pod(MEMORY)),
-    twin("limits-missing", bad=pod("resources: {requests: {memory: 1Gi}}"), good=pod(MEMORY), line=8),
+    twin("limits-missing", bad=pod("resources: {requests: {memory: 1Gi}}"), good=pod(MEMORY), line=9),
     twin(
         "limits-missing",
         bad=pod(),
@@ -150,6 +151,7 @@ TWINS = [
     ),
     twin("limits-missing", bad=pod(), good=pod(), good_files={"overlay/patch.yaml": pod(MEMORY)}),
     twin("limits-missing", good=pod().replace("          image: app:1\n", "          env: [{name: A, value: b}]\n")),
+    twin("limits-missing", good=pod().replace("  selector: {matchLabels: {app: a}}\n", "")),
     twin("limits-missing", good=KSERVE + "    model: {modelFormat: {name: sklearn}, storageUri: gs://a/b}\n"),
     twin(
         "healthcheck-only",
@@ -169,7 +171,7 @@ TWINS = [
         "cuda-visible-with-device",
         bad=pod("env: [{name: CUDA_VISIBLE_DEVICES, value: '1'}]", ONE_GPU),
         good=pod("env: [{name: CUDA_VISIBLE_DEVICES, value: '0,1'}]", TWO_GPUS),
-        line=10,
+        line=11,
     ),
 ]
 
