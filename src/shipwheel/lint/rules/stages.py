@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from shipwheel.lint.development import for_development
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.installs import Install, Requested
-from shipwheel.lint.python_packages import packages_of
+from shipwheel.lint.python_packages import Added, packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import start_of
 from shipwheel.lint.shell import Command
 from shipwheel.lint.source import Span
 from shipwheel.lint.subjects import Script
 from shipwheel.lint.tables import table
-from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 
 BASE_DEVEL_FINAL = Rule(
@@ -110,14 +110,11 @@ def _is_application(stage: Stage) -> bool:
 def _brings(step: Step) -> bool:
     if step.keyword in ("CMD", "ENTRYPOINT"):
         return bool(step.commands) and not all(_INTERPRETER.fullmatch(_line(command)) for command in step.commands)
-    packages = (
-        one for install in step.installs if install.manager not in _SYSTEM for one in (*install.packages, *install.files)
-    )
-    return bool(step.sources and not step.copies_from) or any(_named(one) not in _INSTALLERS for one in packages)
-
-
-def _named(one: Requested | Word) -> str:
-    return one.name if isinstance(one, Requested) else one.text
+    others = [install for install in step.installs if install.manager not in _SYSTEM]
+    names = [one.name for install in others for one in install.packages] + [
+        one.text for install in others for one in install.files
+    ]
+    return bool(step.sources and not step.copies_from) or not _INSTALLERS.issuperset(names)
 
 
 def _line(command: Command) -> str:
@@ -159,7 +156,7 @@ def _tools(step: Step) -> Iterator[list[Requested]]:
     """What each command of a step installs of compilers and headers, and what is not taken away again in the same step."""
     gone = _removed(step) if step.installs else frozenset[str]()
     for install in step.installs:
-        if install.action in ("install", "create") and "*" not in gone:
+        if install.action in ("install", "create", "group", "groupinstall") and "*" not in gone:
             found = [one for one in install.packages if _is_tool(install, one) and one.name not in gone]
             if found and not _virtual(install, gone):
                 yield found
@@ -235,20 +232,21 @@ def _dev_packages(stage: Stage, unwanted: frozenset[str]) -> Iterator[tuple[Span
     """Python packages by the command or the file that asks for them."""
     by_place: dict[Span, list[str]] = {}
     for name, added in packages_of(stage).by_name.items():
-        if name in unwanted and added.step.stage in stage.lineage:
-            by_place.setdefault(_place(added.step, added.file, added.requested), []).append(name)
+        if name in unwanted and (not added.file.endswith(".lock") or for_development(added)):
+            by_place.setdefault(_place(added), []).append(name)
     for span, names in by_place.items():
         yield span, sorted(names)
 
 
-def _place(step: Step, file: str, requested: Requested) -> Span:
-    """Where the Dockerfile asks for a package: the package itself, or the file that names it."""
-    if not file:
-        return requested.span
-    words = [word for install in step.installs for word in install.files]
-    named = next((word for word in words if word.text.rpartition("/")[2] == file.rpartition("/")[2]), None)
-    installs = [install.command.span for install in step.installs if install.manager not in _SYSTEM]
-    return named.span if named else installs[0] if installs else step.span
+def _place(added: Added) -> Span:
+    """Where the Dockerfile asks for a package: its command, or the file that names it."""
+    installs = [install for install in added.step.installs if install.manager not in _SYSTEM]
+    if added.file:
+        words = [word for install in installs for word in install.files]
+        named = next((word for word in words if word.text.rpartition("/")[2] == added.file.rpartition("/")[2]), None)
+        return named.span if named else installs[0].command.span if installs else added.step.span
+    asked = next((install for install in installs if added.requested in install.packages), None)
+    return asked.command.span if asked else added.requested.span
 
 
 @STAGE_DEAD.check(Dockerfile)
