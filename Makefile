@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-.PHONY: setup demo test unit integration check bench bench-quick bench-cold bench-push bench-serve system-libraries architectures equals-pip docs clean
+.PHONY: setup demo test unit integration check bench bench-quick bench-cold bench-push bench-serve bench-lint system-libraries architectures equals-pip docs clean
 
 # The first Python of 3.11 or later that is here; uv could bring one, but a machine for ML has one.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -52,6 +52,9 @@ bench-push: setup
 
 bench-serve: setup
 	$(BIN)/python benchmarks/serve.py --json .work/bench-serve.json
+
+bench-lint: setup
+	$(BIN)/python benchmarks/lint.py
 
 system-libraries: setup
 	tests/engines/install.sh
