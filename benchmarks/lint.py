@@ -1,4 +1,4 @@
-"""`make bench-lint`: `shipwheel lint` over 1,000 made Dockerfiles, beside hadolint over the same; seconds, and what each finds."""
+"""`make bench-lint`: `shipwheel lint` over 1,000 made Dockerfiles, beside hadolint: seconds, and what each finds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SYSTEM = [
     "RUN apt-get update && apt-get install -y --no-install-recommends \\\n    {apt} \\\n    && rm -rf /var/lib/apt/lists/*",
     "RUN apt-get update && apt-get install -y {apt}",
     "RUN apt-get update\nRUN apt-get install {apt}",
-    "RUN set -eux; \\\n    apt-get update; \\\n    # what wheels need\n    apt-get install -y {apt}; \\\n    rm -rf /var/lib/apt/lists/*",
+    "RUN set -eux; \\\n    apt-get update; \\\n    # for wheels\n    apt-get install -y {apt}; \\\n    rm -rf /var/lib/apt/lists/*",
     "RUN <<EOF\nset -e\napt-get update\napt-get install -y {apt}\nEOF",
 ]
 APT = ["git", "curl", "build-essential", "libgl1-mesa-glx", "libgomp1", "ffmpeg", "wget", "python3-pip", "vim", "libsndfile1"]
