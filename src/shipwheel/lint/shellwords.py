@@ -16,6 +16,9 @@ _LONGEST = 4_000
 _MOST = 100_000
 """Characters that the variables of one word may add to it."""
 
+_NESTED = 100
+"""Brackets within brackets; behind more the text counts as open."""
+
 _SPECIAL = re.compile(r"[\\'\"$`]")
 _PLAIN = re.compile(r"[^\\'\"$`]+")
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -105,6 +108,8 @@ def _behind_brackets(text: str, at: int) -> int:
     at += 1
     while at < len(text) and waiting:
         character = text[at]
+        if len(waiting) > _NESTED:
+            return len(text)
         if character == "\\":
             at += 1
         elif character == "'" and not double:

@@ -5,6 +5,7 @@ import pytest
 from support.linting import Twin
 
 UV = "FROM python:3.11-slim\nWORKDIR /app\n"
+MOUNTED = "--mount=type=bind,source=uv.lock,target=uv.lock --mount=type=bind,source=pyproject.toml,target=pyproject.toml"
 PROJECT = {"pyproject.toml": '[project]\nname = "a"\nversion = "1"\ndependencies = ["torch"]\n', "uv.lock": "version = 1\n"}
 
 TWINS = [
@@ -25,16 +26,10 @@ TWINS = [
     ),
     Twin(
         rule="lock-not-enforced",
-        bad=(
-            f"{UV}RUN --mount=type=bind,source=uv.lock,target=uv.lock --mount=type=bind,source=pyproject.toml,target=pyproject.toml \\\n"
-            "    uv sync\n"
-        ),
+        bad=(f"{UV}RUN {MOUNTED} \\\n    uv sync\n"),
         files=PROJECT,
         line=4,
-        fixed=(
-            f"{UV}RUN --mount=type=bind,source=uv.lock,target=uv.lock --mount=type=bind,source=pyproject.toml,target=pyproject.toml \\\n"
-            "    uv sync --locked\n"
-        ),
+        fixed=(f"{UV}RUN {MOUNTED} \\\n    uv sync --locked\n"),
     ),
     Twin(
         rule="lock-not-enforced",
