@@ -1,0 +1,128 @@
+"""The order of layers, and what the whole context brings into one."""
+
+from pathlib import Path
+
+import pytest
+
+from support.linting import Twin
+
+BASE = "FROM python:3.12-slim\nWORKDIR /app\n"
+PIP = "RUN pip install --no-cache-dir -r requirements.txt\n"
+FILES = {"requirements.txt": "numpy==2.1.0\n", "app.py": "x = 1\n", "src/train.py": "x = 1\n"}
+ORDER = [
+    Twin(
+        rule="copy-before-install",
+        files=FILES,
+        bad=BASE + "COPY . .\n" + PIP + 'CMD ["python", "app.py"]\n',
+        good=BASE + "COPY requirements.txt ./\n" + PIP + "COPY . .\n",
+        line=3,
+        says="COPY . stands before pip install",
+        fixed=BASE + "COPY requirements.txt ./\n" + PIP + 'COPY . .\nCMD ["python", "app.py"]\n',
+    ),
+    Twin(  # nothing is known of the folder: the RUN names the file
+        rule="copy-before-install",
+        bad="FROM python:3.12\nCOPY --chown=1000:1000 . /app/\r\nWORKDIR /app\r\nRUN pip install -r requirements.txt",
+        fixed="FROM python:3.12\nCOPY --chown=1000:1000 . /app/\r\nWORKDIR /app\r\nRUN pip install -r requirements.txt",
+    ),
+    Twin(
+        rule="copy-before-install",
+        bad="FROM python:3.12\r\nCOPY --chown=1000:1000 . /app\r\nRUN pip install -r /app/env/requirements.txt",
+        fixed="FROM python:3.12\r\nCOPY --chown=1000:1000 env/requirements.txt /app/env/\r\n"
+        "RUN pip install -r /app/env/requirements.txt\r\nCOPY --chown=1000:1000 . /app",
+    ),
+    Twin(  # apt too, and several files
+        rule="copy-before-install",
+        files={**FILES, "dev.txt": "x==1\n"},
+        bad=BASE + "COPY . .\nRUN apt-get update && apt-get install -y git\nENV A=1\n"
+        "RUN pip install -r requirements.txt -r dev.txt\nRUN python app.py\n",
+        fixed=BASE + "COPY requirements.txt dev.txt ./\nRUN apt-get update && apt-get install -y git\nENV A=1\n"
+        "RUN pip install -r requirements.txt -r dev.txt\nCOPY . .\nRUN python app.py\n",
+    ),
+    Twin(  # no file of the context at all
+        rule="copy-before-install",
+        files=FILES,
+        bad=BASE + "COPY src /app/src\nRUN pip install numpy==2.1.0\n",
+        good=BASE + "COPY requirements.txt pyproject.toml install.sh /app/\nRUN pip install numpy==2.1.0\n",
+        fixed=BASE + "RUN pip install numpy==2.1.0\nCOPY src /app/src\n",
+    ),
+    Twin(  # the requirements include another file: told, not mended
+        rule="copy-before-install",
+        files={**FILES, "requirements.txt": "-r base.txt\n"},
+        bad=BASE + "COPY . .\n" + PIP,
+        fixed=BASE + "COPY . .\n" + PIP,
+    ),
+    Twin(
+        rule="copy-before-install",
+        files={**FILES, "requirements.txt": "-e .\nnumpy\n"},
+        good=BASE + "COPY . .\n" + PIP,
+    ),
+    Twin(  # something between may read the code
+        rule="copy-before-install",
+        files=FILES,
+        bad=BASE + "COPY . .\nRUN ./configure\n" + PIP,
+        fixed=BASE + "COPY . .\nRUN ./configure\n" + PIP,
+    ),
+    Twin(
+        rule="copy-before-install",
+        files=FILES,
+        bad=BASE + "COPY . .\nRUN pip install -r requirements.txt && python setup.py develop\n",
+        fixed=BASE + "COPY . .\nRUN pip install -r requirements.txt && python setup.py develop\n",
+    ),
+    Twin(
+        rule="copy-before-install",
+        files={**FILES, "Pipfile": "", "Pipfile.lock": "{}"},
+        bad=BASE + "COPY . .\nRUN pip install pipenv && pipenv install --system --deploy\n",
+        good=BASE + "COPY Pipfile Pipfile.lock ./\nRUN pip install pipenv && pipenv install --system --deploy\n",
+        fixed=BASE + "COPY Pipfile Pipfile.lock ./\nRUN pip install pipenv && pipenv install --system --deploy\nCOPY . .\n",
+    ),
+    Twin(
+        rule="copy-before-install",
+        files={**FILES, "pyproject.toml": ""},
+        bad=BASE + "COPY . .\nRUN pip install .\n",
+        good=BASE + "COPY requirements.txt .\n" + PIP + "COPY . .\nRUN pip install .\n",
+    ),
+    Twin(
+        rule="copy-before-install",
+        files=FILES,
+        bad=BASE + "COPY app.py requirements.txt ./\n" + PIP,
+        good=BASE + "COPY requirements.txt setup.py ./\n" + PIP,
+    ),
+    Twin(
+        rule="copy-before-install",
+        files=FILES,
+        good=BASE + "COPY . .\nRUN pip install --upgrade pip && pip install --no-deps .\n",
+    ),
+    Twin(rule="copy-before-install", files={"requirements.txt": "x==1\n", "run.sh": ""}, good=BASE + "COPY . .\n" + PIP),
+    Twin(rule="copy-before-install", good="FROM a AS b\nFROM c\nCOPY --from=b . .\nRUN pip install numpy\n"),
+]
+CONTEXT = [
+    Twin(
+        rule="whole-context-copied",
+        bad=BASE + "COPY . .\n",
+        good=BASE + "COPY . .\n",
+        good_files={".dockerignore": ".git\n"},
+        line=3,
+        says="there is no ignore file",
+    ),
+    Twin(
+        rule="whole-context-copied",
+        bad=BASE + "ADD ./ /app\n",
+        bad_files={".dockerignore": "# later\n\n"},
+        good=BASE + "ADD src/ /app/\n",
+        says="empty",
+    ),
+    Twin(rule="whole-context-copied", bad=BASE + "COPY . .\n", good=BASE + "COPY --from=x . .\nCOPY --exclude=.git . .\n"),
+    Twin(
+        rule="whole-context-copied",
+        good=BASE + "COPY . .\n",
+        name="a.Dockerfile",
+        files={"a.Dockerfile.dockerignore": ".git\n"},
+    ),
+    Twin(rule="whole-context-copied", good=BASE + "RUN --mount=type=bind,source=.,target=/src make -C /src\n"),
+]
+TWINS = [*ORDER, *CONTEXT]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
+def test_twin(twin: Twin, tmp_path: Path) -> None:
+    twin.check(tmp_path)
