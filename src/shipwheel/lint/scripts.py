@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Literal
 
-from shipwheel.lint.source import Excerpt, Source, Span
+from shipwheel.lint.documents import document_blocks
+from shipwheel.lint.source import Excerpt, Source
 from shipwheel.lint.subjects import Node, Script, Workflow
 from shipwheel.lint.workspace import Workspace
 from shipwheel.lint.yamlfile import items, pairs, read_yaml, walk
@@ -67,86 +68,6 @@ def _unexpressed(excerpt: Excerpt) -> Excerpt:
     return Excerpt(excerpt.source, text, excerpt.pieces)
 
 
-_FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,})[ \t]*\{?\.?(?P<language>[\w+-]*)[^\n`]*\n", re.MULTILINE)
-_DIRECTIVE = re.compile(
-    r"^(?P<indent>[ \t]*)\.\. (?:code-block|code|sourcecode|prompt|parsed-literal)::[ \t]*(?P<language>[\w-]*)[^\n]*\n",
-    re.MULTILINE,
-)
-_LANGUAGES = frozenset({"bash", "sh", "shell", "zsh", "console", "shell-session", "shellsession", "terminal", "bash-session"})
-_PROMPT = re.compile(r"[ \t]*(?:\([\w.-]+\)[ \t]*)?(?:[\w.@:~/-]*[$%][ \t]+)")
-_COMMAND = re.compile(
-    r"\s*(?:#[^\n]*\n\s*)*"
-    r"(?:\$ |sudo |docker[ -]|nvidia-docker |podman |export \w+=|\w+=\S+ docker |pip3? install |apt(?:-get)? |kubectl )"
-)
-"""How a block without a language begins that is for a shell."""
-
-
-def _document(source: Source) -> Iterator[Excerpt]:
-    """Code blocks for a shell, of Markdown or reStructuredText; what a session answers is left out."""
-    find = _rst_blocks if source.name.lower().endswith(".rst") else _fences
-    for language, lines in find(source):
-        text = "".join(source.text[start:end] for start, end in lines)
-        if language.lower() in _LANGUAGES or (not language and _COMMAND.match(text)):
-            yield Excerpt.joined(source, _typed(source.text, lines))
-
-
-def _fences(source: Source) -> Iterator[tuple[str, list[Span]]]:
-    """Language and lines of fenced blocks, their indentation taken out (CommonMark 0.31, section 4.5)."""
-    at = 0
-    while opened := _FENCE.search(source.text, at):
-        lines: list[Span] = []
-        closing = re.compile(rf"[ \t>]*{re.escape(opened['fence'])}[`~]*[ \t]*\r?\n?")
-        start = opened.end()
-        while start < len(source.text) and not closing.fullmatch(source.text, start, _line_end(source.text, start)):
-            end = _line_end(source.text, start)
-            lines.append((_inside(source.text, start, end, len(opened["indent"])), end))
-            start = end
-        yield opened["language"], lines
-        at = max(_line_end(source.text, start), opened.end())
-
-
-def _line_end(text: str, start: int) -> int:
-    return text.find("\n", start) + 1 or len(text)
-
-
-def _inside(text: str, start: int, end: int, indent: int) -> int:
-    """Where a line begins behind at most that much indentation."""
-    while indent and start < end and text[start] in " \t>":
-        start, indent = start + 1, indent - 1
-    return start
-
-
-def _rst_blocks(source: Source) -> Iterator[tuple[str, list[Span]]]:
-    """Language and lines of code directives."""
-    for opened in _DIRECTIVE.finditer(source.text):
-        lines: list[Span] = []
-        start = opened.end()
-        while start < len(source.text):
-            end = _line_end(source.text, start)
-            line = source.text[start:end]
-            depth = len(line) - len(line.lstrip())
-            if line.strip() and depth <= len(opened["indent"]):
-                break
-            if not line.lstrip().startswith(":") or lines:
-                lines.append((start + min(depth, max(len(line.rstrip("\r\n")), 0)), end))
-            start = end
-        yield opened["language"], lines
-
-
-def _typed(text: str, lines: list[Span]) -> list[Span]:
-    """What people type: behind prompts where there are any, else every line."""
-    if not any(_PROMPT.match(text, start, end) for start, end in lines):
-        return lines
-    typed: list[Span] = []
-    goes_on = False
-    for start, end in lines:
-        prompt = _PROMPT.match(text, start, end)
-        if prompt or goes_on:
-            typed.append((start if goes_on or not prompt else prompt.end(), end))
-            goes_on = text[start:end].rstrip().endswith("\\")
-    return typed
-
-
 _RECIPE = re.compile(r"^\t[^\n]*(?:(?<=\\)\n[^\n]*)*\n?", re.MULTILINE)
 _MAKE_VARIABLE = re.compile(
     r"^[ ]*(?:export[ ]+)?([\w.-]+)[ ]*(?:\?|::?|)=[ \t]*([^\n#]*?)[ \t]*(?:#[^\n]*)?\r?$", re.MULTILINE
@@ -182,6 +103,6 @@ def _make_variables(text: str) -> Mapping[str, str]:
 _READERS: Mapping[ScriptKind, Callable[[Source], Iterator[Excerpt]]] = {
     "shell": _shell,
     "workflow": _workflow,
-    "document": _document,
+    "document": document_blocks,
     "makefile": _makefile,
 }

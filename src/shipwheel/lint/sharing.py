@@ -29,7 +29,9 @@ def trains(words: Sequence[str]) -> bool:
 
 
 def has_torch(image: ImageName) -> bool:
-    """Whether an image has PyTorch, by what is known of it or by its name."""
+    """Whether an image has PyTorch to train with, by what is known of it or by its name."""
+    if re.search("torchserve|manylinux", image.repository):
+        return False
     if facts_of(image).framework:
         return facts_of(image).framework == "pytorch"
     return bool(_NAMED.search(image.repository)) and not needs_none(image)

@@ -118,9 +118,9 @@ _SECRET_KEYS = frozenset({"id", "src", "source", "env", "type"})
 
 @PRUNE_VOLUMES.check(Script)
 def prune_volumes(script: Script) -> Iterator[Hit]:
-    """Unused volumes are removed without a question, or named ones too."""
+    """Unused volumes are removed without a question, or named ones too; a runner of CI has none to lose but its own."""
     for call in _calls(script.commands):
-        if call.verb == ("system", "prune") and call.has("--volumes"):
+        if call.verb == ("system", "prune") and call.has("--volumes") and script.kind != "workflow":
             message = "docker system prune --volumes removes the anonymous volumes that no container uses, never named ones"
         elif call.verb == ("volume", "prune") and (call.has("-a", "--all") or "all=1" in call.values("--filter")):
             message = "docker volume prune -a removes every named volume that no container uses at that moment"
