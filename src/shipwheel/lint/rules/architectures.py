@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
+from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.word import Word
 
@@ -23,6 +24,7 @@ _AMD64 = re.compile(r"(?:^|[-_./])(?:x86_64|x86-64|amd64|x64)(?:$|[-_./])", re.I
 _ARM64 = re.compile(r"(?:^|[-_./])(?:aarch64|arm64(?:v8)?)(?:$|[-_./])", re.IGNORECASE)
 _ASKS = re.compile(r"TARGETARCH|TARGETPLATFORM|BUILDARCH|BUILDPLATFORM|uname\s+-m|print-architecture|\barch\b")
 _ARM_ONLY = re.compile(r"arm|aarch|jetson|l4t|graviton|raspberry|rpi|tegra|orin|grace|gh200|m1|apple", re.IGNORECASE)
+_ENVIRONMENT = re.compile(r"venv|site-packages|/usr/local(?:/lib)?/?$|/opt/conda|\.local|^/install")
 _FETCHERS = frozenset(("curl", "wget", "aria2c", "pip", "pip3", "uv", "apt-get", "dpkg"))
 
 
@@ -31,6 +33,7 @@ def _architectures(dockerfile: Dockerfile) -> Iterator[Hit]:
     many = _for_many(dockerfile)
     for stage in dockerfile.stages:
         yield from _platform(dockerfile, stage, many)
+        yield from _of_builder(dockerfile, stage)
         wanted = _architecture(stage)
         for step in stage.steps:
             yield from _downloads(step, wanted, many)
@@ -66,6 +69,27 @@ def _platform(dockerfile: Dockerfile, stage: Stage, many: bool) -> Iterator[Hit]
         yield Hit(span=flag.span, message=message)
     elif many and _AMD64.search(flag.value) and not _AMD64.search(f"{stage.name}/"):
         yield Hit(span=flag.span, message="the image is for amd64 only, although the file asks for which it is built")
+
+
+def _of_builder(dockerfile: Dockerfile, stage: Stage) -> Iterator[Hit]:
+    """What is made for the machine that builds, in an image for another: the stage itself, or its Python packages."""
+    flag = stage.instruction.flag("platform")
+    if flag is None or "BUILDPLATFORM" not in flag.value:
+        return
+    if stage in dockerfile.kept:
+        message = "the image holds programs for the machine that builds it, whatever it is built for"
+        yield Hit(span=flag.span, message=message, remedy="Leave --platform=$BUILDPLATFORM to stages that cross-compile.")
+    elif packages_of(stage).by_name:
+        for step in _environments(dockerfile, stage):
+            message = f"the Python packages of {stage.name or 'that stage'} are for the machine that builds"
+            yield Hit(span=step.span, message=message, remedy="Install Python packages in stages without --platform.")
+
+
+def _environments(dockerfile: Dockerfile, stage: Stage) -> Iterator[Step]:
+    """Copies of Python environments of a stage into images that are shipped."""
+    for step in (step for kept in dockerfile.kept for step in kept.steps if step.copies_from):
+        if dockerfile.stage(step.copies_from) is stage and any(_ENVIRONMENT.search(word.text) for word in step.sources):
+            yield step
 
 
 def _downloads(step: Step, wanted: str, many: bool) -> Iterator[Hit]:

@@ -61,8 +61,10 @@ _FOR_DEVELOPERS = re.compile(
     r"|toolchain|compiler?|manylinux|cibuildwheel)(?:$|[-_./\d])",
     re.IGNORECASE,
 )
+_DEVELOPERS_FOLDERS = frozenset((".devcontainer", ".github", ".gitlab", ".circleci", "ci", "dev", "test", "tests"))
 """Names of stages and files for those who write the code, not for those who run it."""
 
+_DEVEL = re.compile(r"(?:^|-)devel(?:$|-)")
 _NOTEBOOK = re.compile(r"jupyter|notebook", re.IGNORECASE)
 _INTERPRETER = re.compile(r"(?:ba|da|z)?sh(?: -l| --login)?|i?python[\d.]*|node|irb|R|julia|psql")
 _INSTALLERS = frozenset(("pip", "setuptools", "wheel", "conda", "mamba", "virtualenv", "uv", "poetry"))
@@ -87,7 +89,8 @@ def _patterns() -> re.Pattern[str]:
 
 def _for_running(dockerfile: Dockerfile) -> Iterator[Stage]:
     """The shipped stages of an application: not those for developers, and no base image that others extend."""
-    if _FOR_DEVELOPERS.search(dockerfile.source.name):
+    *folders, name = dockerfile.source.name.split("/")
+    if _FOR_DEVELOPERS.search(name) or any(folder in _DEVELOPERS_FOLDERS for folder in folders):
         return
     for stage in dockerfile.shipped:
         if not _FOR_DEVELOPERS.search(stage.name) and _is_application(stage) and not _notebook(dockerfile, stage):
@@ -124,13 +127,17 @@ def _line(command: Command) -> str:
 @BASE_DEVEL_FINAL.check(Dockerfile)
 def _devel(dockerfile: Dockerfile) -> Iterator[Hit]:
     for stage in _for_running(dockerfile):
-        if stage.facts.flavour == "devel" and _names("late", "nvcc").isdisjoint(packages_of(stage).by_name):
+        if _is_devel(stage) and _names("late", "nvcc").isdisjoint(packages_of(stage).by_name):
             root = stage.lineage[0]
             smaller = str(root.image).replace("-devel", "-runtime", 1)
             remedy = (
                 f"Compile in a stage on it, and copy the result into one on {smaller}." if "-devel" in str(root.image) else ""
             )
             yield Hit(span=stage.base.span, message=f"the image is shipped with all of {root.image}", remedy=remedy)
+
+
+def _is_devel(stage: Stage) -> bool:
+    return stage.facts.flavour == "devel" or bool(stage.root_image and _DEVEL.search(stage.root_image.tag))
 
 
 @BUILD_TOOLS_FINAL.check(Dockerfile)

@@ -7,6 +7,8 @@ import pytest
 from support.linting import Twin
 
 ARM = "FROM --platform=linux/arm64 a:1 AS os_arm64\n"
+COPIED = "COPY --from=build "
+VENV = "python:3.12-slim AS build\nRUN pip install --prefix=/venv torch\n"
 GET = "RUN curl -fsSLO https://example.org/tool-linux-{}.tar.gz\n"
 BOTH = 'RUN if [ "$TARGETARCH" = arm64 ]; then A=aarch64; else A=x86_64; fi && curl -O https://example.org/tool-$A.tar.gz\n'
 
@@ -32,6 +34,20 @@ TWINS = [
         good="FROM python:3.12-slim\nARG TARGETARCH\n" + BOTH,
         line=4,
         says="tool-linux-amd64.tar.gz is for amd64",
+    ),
+    Twin(
+        rule="arch-mismatch",
+        bad="FROM --platform=$BUILDPLATFORM python:3.12-slim\nRUN pip install torch\n",
+        good=f"FROM --platform=$BUILDPLATFORM golang:1.25 AS build\nRUN go build\nFROM a:1\n{COPIED}/src/app /app\n",
+        line=1,
+        says="the machine that builds",
+    ),
+    Twin(
+        rule="arch-mismatch",
+        bad=f"FROM --platform=$BUILDPLATFORM {VENV}FROM python:3.12-slim\n{COPIED}/venv /venv\n",
+        good=f"FROM {VENV}FROM python:3.12-slim\n{COPIED}/venv /venv\n",
+        line=4,
+        says="Python packages of build",
     ),
     Twin(
         rule="arch-mismatch",

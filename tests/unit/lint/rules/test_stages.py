@@ -33,6 +33,8 @@ TWINS = [
     ),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\nRUN pip install deepspeed==0.14.0\n{APP}"),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\n{APP}", name="Dockerfile.dev"),
+    Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\n{APP}", name=".devcontainer/Dockerfile"),
+    Twin(rule="base-devel-final", bad=f"FROM paddlepaddle/serving:0.5.0-devel\n{APP}", name="vertex_sdk_and/Dockerfile"),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\nENV LANG=C.UTF-8\n{APT}git\n"),
     Twin(
         rule="build-tools-final",
