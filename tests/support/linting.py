@@ -1,7 +1,9 @@
 """Twins: a file with a fault and the same file without it, for the rules of `shipwheel lint`."""
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from shipwheel.lint.finding import Finding
@@ -70,3 +72,17 @@ class Twin:
 
 def _mended(text: str, found: tuple[Finding, ...]) -> str:
     return fixed(text, found)[0]
+
+
+@cache
+def all_twins() -> tuple[Twin, ...]:
+    """The TWINS of every file of tests/unit/lint/rules/."""
+    found: list[Twin] = []
+    for path in sorted((Path(__file__).parents[1] / "unit" / "lint" / "rules").glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(f"twins_{path.stem}", path)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        found += getattr(module, "TWINS", [])
+    return tuple(found)
