@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from posixpath import normpath
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from shipwheel.lint.source import Source
 from shipwheel.project.ignore import DockerRules
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shipwheel.lint.subjects import IgnoreFile, RequirementsFile
 
 Kind = TypeVar("Kind")
+Made = TypeVar("Made")
 
 
 class Subject(Protocol):
@@ -47,6 +48,14 @@ class Workspace:
     subjects: list[Subject] = field(default_factory=list)
     sources: dict[Path, Source | None] = field(default_factory=dict, repr=False)
     """Files that were read, or that stand for those on disk."""
+    _made: dict[Callable[[Workspace], Any], Any] = field(default_factory=dict, repr=False)
+
+    def once(self, make: Callable[[Workspace], Made]) -> Made:
+        """What a function makes of all files, made at the first call: an index for rules that compare files with each other."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
 
     def all(self, kind: type[Kind]) -> Iterator[Kind]:
         """Every subject of that kind among the linted files."""
