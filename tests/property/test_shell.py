@@ -10,7 +10,32 @@ from shipwheel.lint.shell import parse_shell
 from shipwheel.lint.source import Excerpt, Source
 from shipwheel.lint.word import Word
 
-WORDS = "$( ${ <( && || ;; if then fi do done esac a) A= $A ${A:-b} ${A%%*} sh -c pip install torch==1 >=2 x".split()
+WORDS = (
+    "$(",
+    "${",
+    "<(",
+    "&&",
+    "||",
+    ";;",
+    "if",
+    "then",
+    "fi",
+    "do",
+    "done",
+    "esac",
+    "a)",
+    "A=",
+    "$A",
+    "${A:-b}",
+    "${A%%*}",
+    "sh",
+    "-c",
+    "pip",
+    "install",
+    "torch==1",
+    ">=2",
+    "x",
+)
 PIECES = st.sampled_from([*"\"'\\`$(){}[]<>|&;\n#=!* \t\r\0\ud800é", "<<EOF\n", "EOF\n", "for x in ", "case x in ", *WORDS])
 TEXTS = st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join))
 PLAIN = st.text(st.sampled_from("abcxyz019-_./:=+,@%é \"'\\"), min_size=1, max_size=12)

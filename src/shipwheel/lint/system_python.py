@@ -18,14 +18,21 @@ OWN_PYTHON = re.compile(
 
 def distribution_python(stage: Stage) -> str:
     """The version of the distribution's package python3; "" where unknown."""
+    if _chosen(stage):
+        return ""
     facts = stage.facts
     releases = table("pythons.toml")["system"].get(facts.distribution, {})
     return str(releases.get(facts.release, ""))
 
 
+def _chosen(stage: Stage) -> bool:
+    """Whether the build chooses among stages, as in `FROM base-$VARIANT`: then the default says nothing of the others."""
+    return any(one.parent is not None and "$" in one.instruction.words[0].text for one in stage.lineage)
+
+
 def has_own_python(stage: Stage) -> bool:
     """Whether the image has a Python of its own beside the distribution's."""
-    image = stage.root_image
+    image = stage.root_image if not _chosen(stage) else None
     return image is not None and bool(OWN_PYTHON.match(image.repository))
 
 

@@ -8,6 +8,8 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.installed_files import installing, unlinted
 from shipwheel.lint.installs import Install, Requested
+from shipwheel.lint.python_files import of_environment
+from shipwheel.lint.python_packages import context_path
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.subjects import RequirementsFile
 from shipwheel.lint.wording import listed
@@ -15,6 +17,9 @@ from shipwheel.project.requirements import DEVELOPMENT
 
 TOOLS = frozenset(("pip", "setuptools", "wheel", "uv", "conda", "mamba"))
 """What installs packages; its version does not decide what the service does."""
+
+FOLLOW_TORCH = frozenset(("torchvision", "torchaudio"))
+"""Each of their releases requires one exact version of torch."""
 
 _NAMES_ACTIONS = {
     "pip": ("install", "wheel", "download"),
@@ -37,7 +42,11 @@ PIP_UNPINNED = Rule(
 
 def loose(packages: Iterable[Requested]) -> list[Requested]:
     """Those that leave the choice of a version to the index."""
-    return [one for one in packages if one.name and one.known and not one.url and one.name not in TOOLS and not _fixed(one)]
+    wanted = [one for one in packages if one.name and one.known and not one.url]
+    settled = TOOLS | (
+        FOLLOW_TORCH if any(one.name in ("torch", "pytorch") and one.pinned for one in packages) else frozenset()
+    )
+    return [one for one in wanted if one.name not in settled and not _fixed(one)]
 
 
 def _fixed(one: Requested) -> bool:
@@ -93,6 +102,20 @@ def requirements_unpinned_behind(dockerfile: Dockerfile) -> Iterator[Hit]:
         found = loose(one.file.packages)
         if found and not _constrained(one.step, one.install):
             yield Hit(span=one.word.span, message=f"in {one.file.source.name} {_open(found, len(one.file.packages))}")
+
+
+@REQUIREMENTS_UNPINNED.check(Dockerfile)
+def environment_unpinned(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """The same for conda's environment.yml, at the command that makes it."""
+    for step in dockerfile.steps("RUN"):
+        for install in step.installs:
+            for word in install.files if install.manager == "conda" else ():
+                place = context_path(step, word.text)
+                source = dockerfile.context.read(place) if place.endswith((".yml", ".yaml")) else None
+                packages = [one for one, _ in of_environment(source)] if source else []
+                found = loose(packages)
+                if found:
+                    yield Hit(span=word.span, message=f"in {place} {_open(found, len(packages))}")
 
 
 def _open(found: list[Requested], total: int) -> str:

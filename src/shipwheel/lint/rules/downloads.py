@@ -41,7 +41,9 @@ _NO_ARTEFACT = re.compile(
 _KEYRING = re.compile(r"cuda-keyring|keyring[^/]*\.deb$")
 _RELEASE = re.compile(r"/releases/(?:latest/)?download/|/archive/|/tarball/|/zipball/|release/.*/bin/")
 _BINARY = re.compile(r"(?:^|/)s?bin/[^/]+$")
-_HUB = re.compile(r"https?://(?:huggingface\.co|hf-mirror\.com)/")
+_HUB = re.compile(r"https?://(?:huggingface\.co|hf-mirror\.com|api\.github\.com)/")
+"""Hubs of models, which have rules of their own, and an address that is asked for news only."""
+
 _UNPACKS = frozenset(("tar", "bsdtar", "unzip", "gunzip", "gzip", "xz", "zstd", "cpio", "bunzip2", "dpkg", "rpm"))
 
 

@@ -85,12 +85,9 @@ def _moves(url: str) -> bool:
 
 
 def _clones(stage: Stage) -> Iterator[Hit]:
-    commands = [
-        command for step in stage.steps if step.keyword == "RUN" for command in step.commands if command.program == "git"
-    ]
+    commands = [command for step in stage.steps if step.keyword == "RUN" for command in step.commands]
     for number, command in enumerate(commands):
-        verb = _verb(command)
-        if verb is None or verb.text != "clone" or _is_fixed(command):
+        if not _is_clone(command) or _is_fixed(command):
             continue
         following = commands[number + 1 :]
         end = next((at for at, other in enumerate(following) if _is_clone(other)), len(following))
@@ -100,7 +97,7 @@ def _clones(stage: Stage) -> Iterator[Hit]:
 
 def _is_clone(command: Command) -> bool:
     verb = _verb(command)
-    return verb is not None and verb.text == "clone"
+    return command.program == "git" and verb is not None and verb.text == "clone"
 
 
 def _verb(command: Command) -> Word | None:
@@ -140,7 +137,9 @@ def _repository(command: Command) -> str:
 
 
 def _settles(command: Command) -> bool:
-    """Whether a command of git goes to a commit: `checkout X`, `reset --hard X`, `fetch origin X`."""
+    """Whether a command goes to a commit: `checkout X`, `reset --hard X`, `fetch origin X`, or a script that is called so."""
+    if command.program != "git":
+        return any("checkout" in word.text for word in command.words)
     verb = _verb(command)
     if verb is None or verb.text not in _SETS:
         return False

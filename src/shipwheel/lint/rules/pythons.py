@@ -52,9 +52,10 @@ def _second(stage: Stage, install: Install) -> Iterator[Hit]:
     found = [one for one in install.packages if _SECOND.fullmatch(one.name) or _SECOND_VERSIONED.fullmatch(one.name)]
     if found:
         image = stage.root_image.repository if stage.root_image else "this image"
+        names = f"{listed(one.name for one in found)} {'belongs' if len(found) == 1 else 'belong'}"
         yield Hit(
             span=found[0].span,
-            message=f"{listed(one.name for one in found)} belongs to Debian's Python, a second one beside that of {image}",
+            message=f"{names} to Debian's Python, a second one beside that of {image}",
             remedy="leave it out: the image has Python with its headers and pip; install libraries with pip",
         )
 

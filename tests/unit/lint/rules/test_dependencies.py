@@ -8,6 +8,8 @@ BASE = "FROM python:3.11-slim\n"
 COPIED = f"{BASE}WORKDIR /app\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\n"
 HASHED = "torch==2.4.0 \\\n    --hash=sha256:aaaa\n"
 
+MAMBA = "FROM mambaorg/micromamba:1.5.8\n"
+
 TWINS = [
     Twin(
         rule="pip-unpinned",
@@ -26,7 +28,7 @@ TWINS = [
     Twin(
         rule="pip-unpinned",
         bad="FROM continuumio/miniconda3:24.1.2-0\nRUN conda install -y -c conda-forge numpy && conda clean -afy\n",
-        good="FROM continuumio/miniconda3:24.1.2-0\nRUN conda install -y conda-forge::numpy=1.26 pytorch-cuda=11.8 'python 3.11'\n",
+        good="FROM continuumio/miniconda3\nRUN conda install -y conda-forge::numpy=1.26 pytorch-cuda=11.8 'python 3.11'\n",
         says="conda installs numpy",
     ),
     Twin(
@@ -69,6 +71,15 @@ TWINS = [
         },
         line=4,
         says="in deps/base.txt flask has",
+    ),
+    Twin(
+        rule="requirements-unpinned",
+        bad=f"{MAMBA}COPY environment.yml /tmp/\nRUN micromamba install -y -n base -f /tmp/environment.yml\n",
+        good=f"{MAMBA}COPY environment.yml /tmp/\nRUN micromamba install -y -n base -f /tmp/environment.yml\n",
+        bad_files={"environment.yml": "name: x\ndependencies:\n  - python=3.11\n  - numpy\n  - pip:\n      - torch==2.4.0\n"},
+        good_files={"environment.yml": "dependencies:\n  - python=3.11\n  - pytorch=2.4.0\n  - torchvision\n  - pip\n"},
+        line=3,
+        says="in environment.yml numpy has no exact version (1 of 3",
     ),
     Twin(rule="requirements-unpinned", good="pytest\n", name="requirements-dev.txt"),
     Twin(rule="requirements-unpinned", good="black\n", name="other/requirements.txt", files={"Dockerfile": COPIED}),

@@ -18,7 +18,7 @@ TWINS = [
     ),
     Twin(
         rule="curl-pipe-sh",
-        bad=f'{BASE}RUN apt-get update && \\\n    bash <(curl -s {SCRIPT})\nRUN sh -c "$(wget -qO- {SCRIPT})"\n',
+        bad=f'{BASE}RUN ls && \\\n    bash <(curl -s {SCRIPT})\nRUN sh -c "$(wget -qO- {SCRIPT})"\n',
         line=3,
         count=2,
         says="bash runs what a download gives",
@@ -29,7 +29,7 @@ TWINS = [
         rule="curl-pipe-sh",
         good=(
             f"{BASE}RUN curl -fsSL https://example.org/key.asc | gpg --dearmor -o /k.gpg\n"
-            "RUN curl -s https://example.org/v.json | python3 -c 'import json' && curl -s https://example.org/a | bash check.sh\n"
+            "RUN curl -s https://example.org/v.json | python3 -c 'import json' && curl -s https://x.org/a | bash check.sh\n"
             "RUN curl -s http://localhost:8000/x | sh\n"
             "RUN V=$(curl -s https://example.org/version) && echo $V\n"
         ),
@@ -52,7 +52,7 @@ TWINS = [
     ),
     Twin(
         rule="download-unverified",
-        bad=f"{BASE}RUN curl -Lo /usr/local/bin/tini https://github.com/krallin/tini/releases/download/v0.19.0/tini && chmod +x /usr/local/bin/tini\n",
+        bad=f"{BASE}RUN curl -Lo /usr/local/bin/tini https://github.com/krallin/tini/releases/download/v0.19.0/tini\n",
         good=f"{BASE}RUN curl -fsSLo t https://example.org/tini && gpg --batch --verify t.asc t\n",
     ),
     Twin(
@@ -64,7 +64,7 @@ TWINS = [
         good=(
             f"{BASE}RUN curl -fsSL https://example.org/repo.gpg -o /etc/apt/keyrings/repo.gpg\n"
             "RUN curl -s https://example.org/nvidia.list | tee /etc/apt/sources.list.d/n.list\n"
-            "RUN wget https://developer.download.nvidia.com/x/cuda-keyring_1.1-1_all.deb && dpkg -i cuda-keyring_1.1-1_all.deb\n"
+            "RUN wget https://developer.download.nvidia.com/x/cuda-keyring_1.1-1_all.deb && dpkg -i *.deb\n"
             f"RUN curl {SCRIPT} | sh\nHEALTHCHECK CMD curl -f http://localhost:8000/x.tar.gz\nADD model.tar.gz /\n"
         ),
     ),

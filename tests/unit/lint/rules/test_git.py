@@ -24,6 +24,11 @@ TWINS = [
         rule="git-unpinned",
         bad=f"{BASE}RUN git clone https://github.com/a/b && git clone https://github.com/a/c && git -C c checkout v1\n",
         good=f"{BASE}RUN git clone https://github.com/a/b\nWORKDIR /b\nRUN git reset --hard 0123abc\n",
+    ),
+    Twin(
+        rule="git-unpinned",
+        bad=f"{BASE}RUN git clone https://github.com/a/b /b && cd /b && git checkout main\n",
+        good=f"{BASE}RUN git clone https://github.com/a/b /b\nRUN . /scripts/checkout_version.sh\n",
         says="a/b",
     ),
     Twin(

@@ -7,13 +7,16 @@ from support.linting import Twin
 APT = "RUN apt-get update && apt-get install -y"
 UBUNTU = "FROM ubuntu:22.04\n"
 
+CHOSEN = "ARG KIND=cpu\nFROM nvidia/cuda:12.1.1-base-ubuntu22.04 AS base-gpu\nFROM python:3.11 AS base-cpu\n"
+
 TWINS = [
+    Twin(rule="python-mismatch", good=f"{CHOSEN}FROM base-$KIND AS base\nFROM base AS gpu\n{APT} python3.11 python3-pip\n"),
     Twin(
         rule="python-mismatch",
         bad=f"FROM python:3.11-slim\n{APT} git python3-pip python3-dev\n",
         good=f"FROM python:3.11-slim\n{APT} git build-essential libpython3-stdlib\n",
         line=2,
-        says="python3-pip and python3-dev belongs to Debian's Python",
+        says="python3-pip and python3-dev belong to Debian's Python",
     ),
     Twin(
         rule="python-mismatch",
@@ -25,7 +28,7 @@ TWINS = [
     Twin(rule="python-mismatch", good=f"{UBUNTU}{APT} python3.10 python3-pip\nRUN pip install torch==2.4.0\n"),
     Twin(
         rule="python-mismatch",
-        good=f"{UBUNTU}{APT} python3.11 python3.11-venv python3-pip\nRUN python3.11 -m venv /v\nRUN /v/bin/pip install torch==2.4.0\n",
+        good=f"{UBUNTU}{APT} python3.11 python3.11-venv python3-pip\nRUN python3.11 -m venv /v && /v/bin/pip install torch\n",
     ),
     Twin(
         rule="python-mismatch",
@@ -38,7 +41,8 @@ TWINS = [
         bad=f"{UBUNTU}RUN update-alternatives --install /usr/bin/python3 python3 /usr/bin/python3.9 1\n",
         good=(
             f"{UBUNTU}RUN update-alternatives --install /usr/bin/python3 python3 /usr/bin/python3.10 1\n"
-            "RUN update-alternatives --install /usr/bin/python python /usr/bin/python3.11 1 && ln -s /usr/bin/python3.11 /usr/local/bin/python3\n"
+            "RUN update-alternatives --install /usr/bin/python python /usr/bin/python3.11 1\n"
+            "RUN ln -s /usr/bin/python3.11 /usr/local/bin/python3\n"
         ),
     ),
     Twin(
