@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from shipwheel.lint.dockerfile.stages import Stage, Step
-from shipwheel.lint.installs import Requested, install_of
+from shipwheel.lint.installs import Install, Requested, install_of
 from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.shell import Command
 from shipwheel.lint.tables import table
@@ -26,6 +26,8 @@ _PACKAGES: dict[str, frozenset[str]] = {
 _ANYTHING = frozenset({"make", "ansible-playbook", "apt-file", "dpkg", "tar", "unzip", "rsync", "nix", "brew", "xargs"})
 """Programs that may install anything."""
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "."})
+_SYSTEM = frozenset({"curl", "wget", "nc", "tini", "gosu", "su-exec"})
+"""Programs that no Python package brings."""
 _MANAGERS = frozenset({"apt-get", "apt", "apk", "dnf", "yum"})
 _TAKES_AWAY = frozenset({"remove", "purge", "autoremove", "del", "erase"})
 _BINARIES = frozenset({"/", "/usr", "/usr/bin", "/bin", "/sbin", "/usr/sbin", "/usr/local", "/usr/local/bin", "/opt"})
@@ -69,10 +71,13 @@ def _effect(command: Command, name: str) -> Iterator[bool]:
         )
         if named or (install.files and install.action != "update"):
             yield True
-    elif _unreadable(command) or _mentions(texts, name):
+    elif _unreadable(command) or _mentions(texts, name) or (install and name not in _SYSTEM and _unlisted(install)):
         yield True
-    elif install and (install.files or any(not package.known for package in install.packages)):
-        yield name not in ("curl", "wget", "nc", "tini", "gosu", "su-exec")
+
+
+def _unlisted(install: Install) -> bool:
+    """Whether it installs packages whose names do not stand in the command."""
+    return bool(install.files) or any(not package.known for package in install.packages)
 
 
 def _unreadable(command: Command) -> bool:
@@ -89,6 +94,16 @@ def _mentions(texts: list[str], name: str) -> bool:
 
 _CLEAN = re.compile(r"python|debian|ubuntu|alpine|nvidia/cuda|ghcr\.io/astral-sh/uv|buildpack-deps")
 """Images without Python packages."""
+_SHELL_BASES = re.compile(
+    rf"{_CLEAN.pattern}|pytorch/pytorch|tensorflow/tensorflow|continuumio/(mini|ana)conda3|condaforge/miniforge3"
+    r"|nvcr\.io/nvidia/(pytorch|tensorflow|cuda)|node"
+)
+
+
+def starts_shell(stage: Stage) -> bool:
+    """Whether its image is known to start a shell or Python's prompt: it holds no application, and evaluates no arguments."""
+    image = stage.root_image
+    return image is not None and _SHELL_BASES.fullmatch(image.repository) is not None
 
 
 @cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.origins import absolute, candidates
-from shipwheel.lint.programs import lacks_package, lacks_program
+from shipwheel.lint.programs import lacks_package, lacks_program, starts_shell
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import Start, is_python, starts
 from shipwheel.lint.subjects import Compose
@@ -32,11 +31,6 @@ NO_CMD = Rule(
     fix="none",
 )
 
-_SHELL_BASES = re.compile(
-    r"python|debian|ubuntu|alpine|nvidia/cuda|ghcr\.io/astral-sh/uv|buildpack-deps|pytorch/pytorch|tensorflow/tensorflow"
-    r"|continuumio/(mini|ana)conda3|nvcr\.io/nvidia/(pytorch|tensorflow|cuda)"
-)
-"""Images that start a shell or Python's prompt, and hold no application."""
 _SERVERS = "uvicorn gunicorn hypercorn streamlit mlflow daphne granian chainlit litestar bentoml vllm"
 _PACKAGES = frozenset(_SERVERS.split())
 _MOVERS = "git curl wget tar unzip cp mv ln aws gsutil gcloud huggingface-cli hf rsync make find install"
@@ -77,18 +71,19 @@ def _own_python(stage: Stage) -> bool:
 
 
 def _file(start: Start) -> Word | None:
-    """The script that is run, by Python, a shell or itself."""
+    """The script that is run, by Python, a shell or itself; not one that is looked for on PATH."""
     words = start.words[1:] if is_python(start.program) or start.program in ("sh", "bash") else start.words[:1]
     if start.module or any(word.text == "-c" for word in words[:2]):
         return None
     found = next((word for word in words if not word.text.startswith("-")), None)
-    return found if found and found.known and "$" not in found.text and found.text.endswith((".py", ".sh")) else None
+    if not found or not found.known or "$" in found.text or (found is start.words[0] and "/" not in found.text):
+        return None
+    return found if found.text.endswith((".py", ".sh")) else None
 
 
 def _nowhere(file: Dockerfile, stage: Stage, text: str) -> str:
     """Why a file cannot be in the image; "" where it may be."""
-    image = stage.root_image
-    if not image or not _SHELL_BASES.fullmatch(image.repository) or _mounted(file, stage):
+    if not starts_shell(stage) or _mounted(file, stage):
         return ""
     wanted, name = absolute(in_folder(stage.workdir, text)), text.rpartition("/")[2]
     copies = [step for step in stage.all_steps if step.keyword in ("COPY", "ADD")]
@@ -160,8 +155,7 @@ def _mounted(file: Dockerfile, stage: Stage) -> bool:
 @NO_CMD.check(Dockerfile)
 def _nothing_started(file: Dockerfile) -> Iterator[Hit]:
     for stage in file.shipped:
-        image = stage.root_image
-        if stage.last("CMD") or stage.last("ENTRYPOINT") or not image or not _SHELL_BASES.fullmatch(image.repository):
+        if stage.last("CMD") or stage.last("ENTRYPOINT") or not starts_shell(stage):
             continue
         if ".devcontainer" not in file.source.path.parts and _has_app(stage) and not _commanded(file):
             yield Hit(span=stage.span, message="the image holds an application, and neither CMD nor ENTRYPOINT starts it")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.images import ImageFacts
 from shipwheel.lint.origins import origin
+from shipwheel.lint.programs import starts_shell
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import SHELLS, is_python
 from shipwheel.lint.shell import Command
@@ -86,7 +86,11 @@ def _as_json(source: Source, step: Step) -> Fix | None:
         return None
     start, end = command.words[0].span[0], command.words[-1].span[1]
     bare = "".join(source.text[a.span[1] : b.span[0]] for a, b in pairwise(command.words))
-    if "#" in bare or any(_SHELL_SYNTAX.search(source.text[slice(*word.span)]) for word in command.words):
+    if (
+        "#" in bare
+        or "$" in step.instruction.body.text
+        or any(_SHELL_SYNTAX.search(source.text[slice(*word.span)]) for word in command.words)
+    ):
         return None
     if source.text[start:end].count("\\") != bare.count("\\") or step.instruction.body.text.strip() == "":
         return None
@@ -133,7 +137,8 @@ def _broken_shell_form(stage: Stage, step: Step) -> Hit | None:
     if _LOOKS_JSON.fullmatch(text) and not text.startswith("[["):
         return Hit(span=step.span, message=f"{step.keyword} is no JSON, so /bin/sh is asked to run `{text.split()[0]}`")
     cmd = stage.last("CMD")
-    if step.keyword == "ENTRYPOINT" and cmd and not re.search(r"\$[@*0-9{]", text):
+    given = cmd and (cmd.words or not cmd.instruction.json)
+    if step.keyword == "ENTRYPOINT" and given and not re.search(r"\$[@*0-9{]", text):
         remedy = "Write ENTRYPOINT in JSON form, or put the arguments into it and drop CMD"
         return Hit(span=step.span, message="ENTRYPOINT in shell form ignores CMD", remedy=remedy)
     return None
@@ -178,7 +183,7 @@ def _evaluated(file: Dockerfile, stage: Stage, step: Step) -> bool:
         return True
     entrypoint = stage.last("ENTRYPOINT")
     if entrypoint is None:
-        return stage.facts == ImageFacts() and stage.lineage[0].base.text != "scratch"
+        return not starts_shell(stage) and stage.lineage[0].base.text != "scratch"
     words = [word.text for word in entrypoint.words]
     if entrypoint is step or not words:
         return texts[0].endswith(".sh") and _script_evaluates(file, stage, texts[0])

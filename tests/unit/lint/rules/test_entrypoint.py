@@ -87,6 +87,10 @@ TWINS = [
         good=SLIM + "COPY req.txt .\nCMD python app.py\n",
         good_files={"compose.yaml": "services:\n  a:\n    build: .\n    volumes: ['.:/']\n"},
     ),
+    Twin(  # looked for on PATH
+        rule="entrypoint-missing-binary",
+        good=SLIM + "COPY start.sh /usr/local/bin/\nWORKDIR /home\n" + 'ENTRYPOINT ["start.sh"]\n',
+    ),
     Twin(
         rule="no-cmd",
         bad=SLIM + "COPY . .\n",

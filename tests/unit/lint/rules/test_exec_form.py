@@ -29,6 +29,12 @@ TWINS = [
         good=SLIM + "CMD cd /app && exec uvicorn main:app\n",
         fixed=SLIM + "ENV PORT=80\nCMD uvicorn main:app --port $PORT\n",
     ),
+    Twin(  # what is empty now may be set at run time
+        rule="shell-form",
+        bad=SLIM + "ENV ARGS=\nCMD python app.py $ARGS\n",
+        good=SLIM + "ENV ARGS=\nCMD exec python app.py $ARGS\n",
+        fixed=SLIM + "ENV ARGS=\nCMD python app.py $ARGS\n",
+    ),
     Twin(rule="shell-form", bad=SLIM + "CMD python app.py *.csv\n", fixed=SLIM + "CMD python app.py *.csv\n"),
     Twin(rule="shell-form", good=SLIM + 'SHELL ["conda", "run", "-n", "x", "/bin/bash", "-c"]\nCMD python app.py\n'),
     Twin(
@@ -76,6 +82,10 @@ TWINS = [
         says="$PORT stays as it is",
     ),
     Twin(rule="entrypoint-broken", bad=SLIM + 'ENTRYPOINT ["tini", "--"]\nCMD ["serve", "--port=${PORT:-80}"]\n'),
+    Twin(  # the entrypoint of TorchServe's image evaluates its arguments
+        rule="entrypoint-broken", good='FROM pytorch/torchserve:0.9.0-gpu\nCMD ["ls", ";", "torchserve", "$MODEL"]\n'
+    ),
+    Twin(rule="entrypoint-broken", good=SLIM + "CMD []\nENTRYPOINT PORT=80 python app.py\n"),
     Twin(rule="entrypoint-broken", good="FROM team/base:1\n" + 'CMD ["serve", "$PORT"]\n'),
     Twin(
         rule="entrypoint-broken",

@@ -67,6 +67,12 @@ TWINS = [
     ),
     Twin(rule="healthcheck-missing-binary", good=f"FROM registry.example.com/x:1\nHEALTHCHECK CMD curl -f {URL}\n" + SERVE),
     Twin(rule="healthcheck-missing-binary", good=f"FROM alpine:3.20\nHEALTHCHECK CMD wget -q --spider {URL}\n" + SERVE),
+    Twin(  # pip and a requirements file take nothing away
+        rule="healthcheck-missing-binary",
+        good=SLIM
+        + "RUN apt-get update && apt-get install -y \\\n    curl \\\n    && rm -rf /var/lib/apt/lists/*\n"
+        + f"COPY requirements.txt .\nRUN pip install -r requirements.txt\nHEALTHCHECK CMD curl -f {URL}\n",
+    ),
     Twin(rule="healthcheck-missing-binary", good=SLIM + f"RUN ./setup.sh\nHEALTHCHECK CMD curl -f {URL}\n" + SERVE),
     Twin(  # what cannot be asked with urllib stays
         rule="healthcheck-missing-binary",
