@@ -12,7 +12,7 @@ from typing import Any
 
 from shipwheel.lint.python_packages import Added, Packages
 from shipwheel.lint.torch_table import Loads, onnxruntime_loads, tensorflow_loads
-from shipwheel.lint.torch_wheels import Build, applies, torch_build
+from shipwheel.lint.torch_wheels import Build, applies, package, torch_build
 
 TABLE = "gpu.toml"
 
@@ -60,11 +60,11 @@ def _brings(added: Added) -> bool:
 
 def bringing(packages: Packages) -> Iterator[tuple[Added, Build]]:
     """Packages whose wheels come with a CUDA of their own; torch rather than what requires it."""
-    torch = packages.by_name.get("torch")
+    torch = package(packages, "torch")
     if torch and (build := torch_build(torch)).kind == "cuda":
         yield torch, build
     for name in ("tensorflow", "jax"):
-        added = packages.by_name.get(name)
+        added = package(packages, name)
         if added and _brings(added) and applies(added.requested.marker):
             yield added, Build(kind="cuda", cuda=_cuda_of(added))
     if torch is None:
@@ -72,7 +72,9 @@ def bringing(packages: Packages) -> Iterator[tuple[Added, Build]]:
 
 
 def _with_torch(packages: Packages) -> Iterator[Added]:
-    """The first package that requires torch, where nothing chooses another index for it."""
+    """The first package that requires torch, where nothing else brings or chooses a torch."""
+    if not packages.complete:
+        return
     found = [added for name, added in packages.by_name.items() if name in named("torch")]
     torch = [replace(added, requested=replace(added.requested, name="torch", specifier="")) for added in found]
     builds = map(torch_build, torch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from packaging.markers import InvalidMarker, Marker
@@ -164,7 +164,16 @@ def install_of_added(added: Added) -> Install | None:
         if name and any(word.text.rsplit("/", 1)[-1] == name for word in install.files):
             return install
     readers = [one for one in added.step.installs if one.manager not in ("apt", "apk", "dnf", "npm")]
-    return readers[0] if readers and added.file else None
+    folders = [one for one in readers if one.manager != "pip" or any(not each.name for each in one.packages)]
+    return next(iter(folders or readers), None) if added.file else None
+
+
+def package(packages: Packages, name: str) -> Added | None:
+    """A package of a stage; what the command line says of it, where a requirements file beside it names it too."""
+    added = packages.by_name.get(name)
+    install = install_of_added(added) if added and added.file else None
+    given = next((one for one in install.packages if one.name == name), None) if install else None
+    return replace(added, requested=given, file="") if added and given else added
 
 
 def by_pip(added: Added) -> bool:
@@ -189,8 +198,3 @@ def called(added: Added) -> str:
     """A package with its version and the file that asks for it: "torch==2.1.0 of requirements.txt"."""
     text = f"{added.requested.name}{added.requested.specifier.replace(' ', '')}"
     return f"{text} of {added.file}" if added.file else text
-
-
-def torch_of(packages: Packages) -> Added | None:
-    """The torch of a stage, where something installs it by name."""
-    return packages.by_name.get("torch")

@@ -11,7 +11,7 @@ from shipwheel.lint.gpu_packages import TABLE, bringing, compiled, is_of_gpu, lo
 from shipwheel.lint.python_packages import Added, Packages, packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.torch_table import TABLE as TORCH
-from shipwheel.lint.torch_wheels import called, place, torch_build
+from shipwheel.lint.torch_wheels import called, package, place, torch_build
 
 _COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
 
@@ -178,7 +178,7 @@ def _cpu_build(dockerfile: Dockerfile) -> Iterator[Hit]:
             continue
         packages = packages_of(stage)
         for name in ("torch", "tensorflow-cpu"):
-            added = packages.by_name.get(name)
+            added = package(packages, name)
             if added and (name != "torch" or torch_build(added).kind == "cpu") and not _other_users(packages, added):
                 yield Hit(
                     span=place(added), message=f"{called(added)} is the CPU build, and {stage.root_image} is made for GPUs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -20,6 +21,9 @@ _BRINGS_NVCC = re.compile(
 _REPOSITORY = re.compile(r"/([\w.-]+?)(?:\.git)?(?:[@#?/]|$)")
 _WHEEL = re.compile(r"\.whl(?:$|[#?])")
 _GPU_BACKENDS = re.compile(r"(?:GGML|LLAMA)_(?:CUDA|CUBLAS)=(?:on|1|true)", re.IGNORECASE)
+
+_CONDITIONS = frozenset({"if", "then", "else", "case"})
+"""What stands inside may not run."""
 
 CUDA_EXT_NO_ARCH = Rule(
     key="cuda-ext-no-arch",
@@ -63,16 +67,18 @@ def _lacks_nvcc(stage: Stage) -> bool:
 
 def _needing(stage: Stage, step: Step) -> Iterator[Hit]:
     for install in step.installs:
-        found = [name for name, kind in _sources(install) if kind.nvcc is True or _forced(step, install)]
+        if _CONDITIONS.intersection(install.command.inside):
+            continue
+        found = [name for name, kind in _sources(step, install) if kind.nvcc is True or _forced(step, install)]
         if found and not _skips(step, install):
-            span = _span_of(install, found[0])
+            span = _span_of(step, install, found[0])
             yield Hit(span=span, message=f"{', '.join(found)} compiles CUDA code, and {_base(stage)} has no nvcc")
         elif _llama(step, install):
             yield Hit(
                 span=install.command.span, message=f"llama-cpp-python is compiled for CUDA, and {_base(stage)} has no nvcc"
             )
     for command in step.commands:
-        if command.program == "nvcc" and command.before != "||" and "if" not in command.inside:
+        if command.program == "nvcc" and command.before != "||" and not _CONDITIONS.intersection(command.inside):
             yield Hit(span=command.span, message=f"nvcc is called, and {_base(stage)} has none")
 
 
@@ -80,14 +86,14 @@ def _base(stage: Stage) -> str:
     return str(stage.root_image or stage.base.text)
 
 
-def _sources(install: Install) -> list[tuple[str, Compiled]]:
+def _sources(step: Step, install: Install) -> list[tuple[str, Compiled]]:
     """The packages of a command that are compiled from source, by the name in the table."""
     if install.manager != "pip" or install.action != "install":
         return []
     binary = install.option("--only-binary") is not None
     found = []
     for one in install.packages:
-        name = _name_of(one)
+        name = _name_of(step, one)
         kind = compiled().get(name)
         if (
             kind is None
@@ -101,14 +107,35 @@ def _sources(install: Install) -> list[tuple[str, Compiled]]:
     return found
 
 
-def _name_of(one: Requested) -> str:
-    """By its name, or the repository that a git URL names: pytorch_scatter is torch-scatter."""
+def _name_of(step: Step, one: Requested) -> str:
+    """By its name, or by the repository that a git URL names or that was cloned into the folder."""
     if one.name in compiled() or not one.url:
         return one.name
-    found = _REPOSITORY.findall(one.url)
-    names = [part.lower().replace("_", "-") for part in found]
+    return _repository(one.url) if "://" in one.url else _cloned(step, one.url)
+
+
+def _repository(url: str) -> str:
+    """pytorch_scatter is torch-scatter; "" for a repository that is not known."""
+    names = [part.lower().replace("_", "-") for part in _REPOSITORY.findall(url)]
     names += [name.replace("pytorch-", "torch-", 1) for name in names]
-    return next((name for name in reversed(names) if name in compiled()), one.name)
+    return next((name for name in reversed(names) if name in compiled()), "")
+
+
+def _cloned(step: Step, folder: str) -> str:
+    """The known repository that `git clone` puts into the folder: that of the same command for ".", or one of that name."""
+    last = posixpath.basename(folder.split("[", maxsplit=1)[0].rstrip("/"))
+    for other in step.stage.all_steps:
+        for command in other.commands if other.keyword == "RUN" else ():
+            words = [word.text for word in command.words]
+            url = next((word for word in words if "://" in word), "") if words[:2] == ["git", "clone"] else ""
+            name = _repository(url) if url else ""
+            target = (
+                posixpath.basename((words[-1] if words[-1] != url else url.removesuffix(".git")).rstrip("/")) if url else ""
+            )
+            here = last in (".", "") and (other is step or posixpath.basename(step.workdir) == target)
+            if name and (here or last == target):
+                return name
+    return ""
 
 
 def _from_index_of_wheels(install: Install) -> bool:
@@ -140,8 +167,8 @@ def _llama(step: Step, install: Install) -> bool:
     return named and bool(_GPU_BACKENDS.search(_variables(step, install.command).get("CMAKE_ARGS", "")))
 
 
-def _span_of(install: Install, name: str) -> tuple[int, int]:
-    return next((one.span for one in install.packages if _name_of(one) == name), install.command.span)
+def _span_of(step: Step, install: Install, name: str) -> tuple[int, int]:
+    return next((one.span for one in install.packages if _name_of(step, one) == name), install.command.span)
 
 
 @CUDA_EXT_NO_ARCH.check(Dockerfile)
@@ -162,9 +189,9 @@ def _has_nvcc(stage: Stage) -> bool:
 def _for_which(stage: Stage, step: Step) -> Iterator[Hit]:
     for install in step.installs:
         named = _variables(step, install.command)
-        missing = [(name, kind.arch) for name, kind in _sources(install) if kind.arch and kind.arch not in named]
+        missing = [(name, kind.arch) for name, kind in _sources(step, install) if kind.arch and kind.arch not in named]
         if missing:
-            yield _hit(_span_of(install, missing[0][0]), [name for name, _ in missing], missing[0][1])
+            yield _hit(_span_of(step, install, missing[0][0]), [name for name, _ in missing], missing[0][1])
     for command in step.commands:
         if _is_setup(command) and _has_torch(stage) and "TORCH_CUDA_ARCH_LIST" not in _variables(step, command):
             yield _hit(command.span, ["the extension"], "TORCH_CUDA_ARCH_LIST")

@@ -19,9 +19,12 @@ from shipwheel.native.known import known
 TABLE = "libraries.toml"
 
 _FULL_PYTHON_HAS = frozenset(
-    {"libgthread-2.0.so.0", "libgomp.so.1", "git", "libmagic.so.1", "libpango-1.0.so.0", "libpangoft2-1.0.so.0"}
+    {"libgthread-2.0.so.0", "libgomp.so.1", "libmagic.so.1", "libpango-1.0.so.0", "libpangoft2-1.0.so.0"}
 )
 """What python:3.12 has without -slim, from buildpack-deps: https://github.com/docker-library/buildpack-deps."""
+
+_WRITTEN_BY_HAND = 30
+"""A requirements file with more packages is taken for a frozen list: what it names may be there for another's sake."""
 
 MISSING_SYSTEM_LIB = Rule(
     key="missing-system-lib",
@@ -143,7 +146,8 @@ def _known_needs(added: Added, packages: dict[str, Added]) -> list[str]:
     name = added.requested.name
     if name not in _data()["known"] or added.file.endswith(".lock"):
         return []
-    entries = [each for each in known().get(name, ()) if each.counts(added.requested.version or "0", True, packages)]
+    direct = sum(other.file == added.file for other in packages.values()) <= _WRITTEN_BY_HAND or not added.file
+    entries = [each for each in known().get(name, ()) if each.counts(added.requested.version or "0", direct, packages)]
     return [need for each in entries for need in (*each.programs, *each.libraries) if need in _data()["packages"]]
 
 

@@ -22,6 +22,7 @@ from shipwheel.lint.torch_wheels import (
     indexes_of,
     is_page_of_files,
     is_release_index,
+    package,
     place,
 )
 
@@ -159,7 +160,7 @@ def _without_wheels(dockerfile: Dockerfile) -> Iterator[Hit]:
         if not stage.facts.python or stage.facts.framework or any(map(_brings_python, stage.all_steps)):
             continue
         for name in ("torch", "tensorflow"):
-            added = packages_of(stage).by_name.get(name)
+            added = package(packages_of(stage), name)
             if added and added.step in stage.steps and by_pip(added):
                 yield from _no_wheel(added, stage.facts.python)
 

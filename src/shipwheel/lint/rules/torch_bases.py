@@ -19,6 +19,7 @@ from shipwheel.lint.torch_wheels import (
     called,
     indexes_of,
     install_of_added,
+    package,
     place,
     torch_build,
 )
@@ -94,10 +95,9 @@ def _reinstalled(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 def _again(stage: Stage, name: str) -> Iterator[Added]:
     """What replaces the base's framework or stands beside it; the framework itself rather than its kin."""
-    packages = packages_of(stage).by_name
     names = [name, "torchvision", "torchaudio"] if name == "torch" else [name, "tensorflow-gpu", "tensorflow-cpu"]
     for each in names:
-        added = packages.get(each)
+        added = package(packages_of(stage), each)
         if added and added.step.stage.root_image == stage.root_image and added.step in stage.steps and _replaces(stage, added):
             yield added
             return
@@ -145,7 +145,7 @@ def _again_message(stage: Stage, name: str, added: Added) -> str:
 @TORCH_DEFAULT_IS_CUDA.check(Dockerfile)
 def _default_on_cpu(dockerfile: Dockerfile) -> Iterator[Hit]:
     for stage in dockerfile.shipped:
-        added = packages_of(stage).by_name.get("torch")
+        added = package(packages_of(stage), "torch")
         if added is None or stage.facts.gpu is not False or stage.facts.framework or not by_pip(added):
             continue
         build = torch_build(added)

@@ -36,6 +36,18 @@ TWINS = [
         good=f"{DEVEL}ENV TCNN_CUDA_ARCHITECTURES=86\nRUN pip install git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch\n",
         says="TCNN_CUDA_ARCHITECTURES",
     ),
+    Twin(  # cloned, and installed from its folder, at once or later
+        rule="cuda-ext-no-arch",
+        bad=f"{DEVEL}RUN git clone https://github.com/NVIDIA/apex && cd apex && pip install -v --no-build-isolation .\n",
+        good=f"{DEVEL}RUN git clone https://github.com/NVIDIA/apex && cd apex && TORCH_CUDA_ARCH_LIST=8.0 pip install .\n",
+        says="apex",
+    ),
+    Twin(
+        rule="cuda-ext-no-arch",
+        bad=f"{DEVEL}RUN git clone https://github.com/facebookresearch/detectron2 d2\nRUN pip install --user -e d2\n",
+        good=f"{DEVEL}RUN git clone https://github.com/facebookresearch/fvcore d2\nRUN pip install --user -e d2\n",
+        line=3,
+    ),
     # FlashAttention lists its architectures itself; wheels are not compiled; without nvcc it is the other rule's matter
     Twin(rule="cuda-ext-no-arch", good=f"{DEVEL}RUN pip install flash-attn==2.6.3 --no-build-isolation\n"),
     Twin(
@@ -76,6 +88,7 @@ TWINS = [
     ),
     Twin(rule="cuda-ext-no-nvcc", good=f"{RUNTIME}RUN conda install -y -c nvidia cuda-nvcc && pip install flash-attn\n"),
     Twin(rule="cuda-ext-no-nvcc", good=f"{RUNTIME}RUN FLASH_ATTENTION_SKIP_CUDA_BUILD=TRUE pip install flash-attn\n"),
+    Twin(rule="cuda-ext-no-nvcc", good=f'{RUNTIME}ARG FLASH\nRUN if [ -n "$FLASH" ]; then pip install flash-attn; fi\n'),
     Twin(rule="cuda-ext-no-nvcc", good="FROM my/base:1.0\nRUN pip install flash-attn\n"),
     Twin(rule="cuda-ext-no-nvcc", good="FROM python:3.11-slim\nRUN pip install llama-cpp-python\n"),
 ]

@@ -62,10 +62,14 @@ TWINS = [
         + "RUN pip3 install pydub pytesseract pdf2image\n",
         count=3,
     ),
+    # a long list is a frozen one: it names what others require, such as catboost graphviz
     Twin(
         rule="missing-system-lib",
-        bad=SLIM + "RUN pip install gitpython\n",
-        good="FROM python:3.11\nRUN pip install gitpython\n",
+        bad=SLIM + "COPY requirements.txt .\nRUN pip install -r requirements.txt\n",
+        good=SLIM + "COPY requirements.txt .\nRUN pip install -r requirements.txt\n",
+        bad_files={"requirements.txt": "graphviz==0.20\n"},
+        good_files={"requirements.txt": "graphviz==0.20\n" + "".join(f"package{n}==1.0\n" for n in range(40))},
+        says="needs dot",
     ),
     # a shared base stage brings it; headless wins; conda, scripts and unknown packages of apt may bring it
     Twin(

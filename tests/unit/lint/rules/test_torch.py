@@ -156,6 +156,17 @@ TWINS = [
         bad="FROM pytorch/pytorch:2.1.0-cuda12.1-cudnn8-runtime\nRUN pip install --upgrade torch\n",
         good="FROM pytorch/pytorch:2.1.0-cuda12.1-cudnn8-runtime\nRUN pip install torch\n",
     ),
+    Twin(  # the command line says more than the file beside it
+        rule="framework-reinstalled",
+        bad="FROM nvcr.io/nvidia/pytorch:24.05-py3\nCOPY r.txt .\nRUN pip install -r r.txt torch==2.3.0\n",
+        good="FROM nvcr.io/nvidia/pytorch:24.05-py3\nCOPY r.txt .\nRUN pip install -r r.txt torch\n",
+        files={"r.txt": "torch\nnumpy\n"},
+    ),
+    Twin(  # --upgrade is pip's own here
+        rule="framework-reinstalled",
+        good="FROM pytorch/pytorch:2.4.1-cuda12.1-cudnn9-runtime\nCOPY . .\nRUN pip install --upgrade pip && pip install .\n",
+        files={"pyproject.toml": "[project]\nname = 'x'\nversion = '1'\ndependencies = ['torch>=2.0']\n"},
+    ),
     Twin(
         rule="framework-reinstalled",
         bad="FROM tensorflow/tensorflow:2.15.0-gpu\nRUN pip install tensorflow==2.13.0\n",
