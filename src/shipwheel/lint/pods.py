@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from shipwheel.lint.composefile import environment, words_of
 from shipwheel.lint.source import Span
 from shipwheel.lint.subjects import Manifest, Node, Workload
+from shipwheel.lint.workspace import Workspace
 from shipwheel.lint.yamlfile import items, pairs
 
 ACCELERATORS = re.compile(r"gpu|mig-|neuron|tpu|habana|dcu|npu|vgpu", re.IGNORECASE)
@@ -105,3 +106,25 @@ def place_of(container: Node) -> Span:
     """The container's name, or where it begins."""
     name = container.get("name")
     return name.span if name else container.key_span
+
+
+def renamed_images(workspace: Workspace) -> frozenset[str]:
+    """Images whose tag or digest a kustomization puts in; for `Workspace.once`."""
+    entries = (entry for file in workspace.all(Manifest) for root in file.documents for entry in items(root.get("images")))
+    return frozenset(text(one, "name") for one in entries if one.get("newTag") or one.get("digest"))
+
+
+def limited_containers(workspace: Workspace) -> frozenset[tuple[str, str, str]]:
+    """Kind, name and container of those with a memory limit; for `Workspace.once`."""
+    return frozenset(
+        (workload.kind, workload.name, text(container, "name"))
+        for file in workspace.all(Manifest)
+        for workload in file.workloads
+        for container in workload.containers
+        if resource(container, "limits", "memory")
+    )
+
+
+def has_limit_range(workspace: Workspace) -> bool:
+    """Whether the cluster gives limits to what has none; for `Workspace.once`."""
+    return any(text(document, "kind") == "LimitRange" for file in workspace.all(Manifest) for document in file.documents)

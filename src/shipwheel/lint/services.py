@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from posixpath import normpath
-
-from shipwheel.lint.composefile import image_of, volumes_of, words_of
-from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
+from shipwheel.lint.built import dockerfile_of
+from shipwheel.lint.composefile import environment, image_of, volumes_of, words_of
+from shipwheel.lint.dockerfile.stages import Stage
 from shipwheel.lint.images import parse_image
 from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.sharing import has_torch, needs_none, splits_model, trains
@@ -21,14 +20,8 @@ def is_whole(service: Node) -> bool:
 
 def stage_of(compose: Compose, service: Node) -> Stage | None:
     """The stage that a service is built from, where its Dockerfile is linted too."""
-    build = service.get("build")
-    if build is None:
-        return None
-    context = build.text or _text(build, "context") or "."
-    name = _text(build, "dockerfile") or "Dockerfile"
-    path = normpath(compose.source.path.parent / context / name)
-    found = next((one for one in compose.workspace.all(Dockerfile) if normpath(one.source.path) == path), None)
-    target = _text(build, "target")
+    found = dockerfile_of(compose, service)
+    target = _text(service, "build", "target")
     return (found.stage(target) if target else found.final) if found else None
 
 
@@ -37,8 +30,11 @@ def gpus_of(service: Node) -> int | None:
     counts = [_reserved(device) for device in devices_of(service)]
     gpus = service.get("gpus")
     counts += [_reserved(device) for device in items(gpus)]
-    if (gpus and gpus.text) or _text(service, "runtime") == "nvidia":
+    if gpus and gpus.text:
         counts.append(None)
+    if _text(service, "runtime") == "nvidia" and not counts:
+        visible = dict(environment(service)).get("NVIDIA_VISIBLE_DEVICES")
+        counts.append(devices_given(f"device={visible.text}") if visible and visible.text != "all" else None)
     return sum(count or 0 for count in counts) if None not in counts else None
 
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.dockercli import docker_call
+from shipwheel.lint.built import built_images
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images import ImageName, parse_image
-from shipwheel.lint.pods import PLUMBING, accelerators, command_of, name_of, place_of, resource, text, whole_containers
+from shipwheel.lint.pods import (
+    PLUMBING,
+    accelerators,
+    command_of,
+    has_limit_range,
+    limited_containers,
+    name_of,
+    place_of,
+    renamed_images,
+    resource,
+    text,
+    whole_containers,
+)
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.sharing import splits_model
-from shipwheel.lint.subjects import Compose, Manifest, Node, Script, Workload
+from shipwheel.lint.subjects import Manifest, Node, Workload
 from shipwheel.lint.yamlfile import items
 
 LATEST_AND_ALWAYS = Rule(
@@ -91,12 +103,7 @@ def latest_and_always(manifest: Manifest) -> Iterator[Hit]:
 
 def _kustomized(manifest: Manifest, image: ImageName) -> bool:
     """Whether a kustomization among the linted files puts another tag or digest in."""
-    images = (entry for root in _documents(manifest) for entry in items(root.get("images")))
-    return any(text(one, "name") == image.repository and (one.get("newTag") or one.get("digest")) for one in images)
-
-
-def _documents(manifest: Manifest) -> Iterator[Node]:
-    return (document for other in manifest.workspace.all(Manifest) for document in other.documents)
+    return image.repository in manifest.workspace.once(renamed_images)
 
 
 @PROBES_MISSING.check(Manifest)
@@ -142,7 +149,7 @@ def _loads_model(workload: Workload, container: Node) -> bool:
 @LIMITS_MISSING.check(Manifest)
 def limits_missing(manifest: Manifest) -> Iterator[Hit]:
     """A container without a memory limit, where no LimitRange and no patch among the linted files gives one."""
-    if any(text(document, "kind") == "LimitRange" for document in _documents(manifest)):
+    if manifest.workspace.once(has_limit_range):
         return
     for workload, container in whole_containers(manifest):
         plumbing = PLUMBING.search(f"{text(container, 'image')} {workload.name}")
@@ -155,13 +162,7 @@ def limits_missing(manifest: Manifest) -> Iterator[Hit]:
 
 def _patched(manifest: Manifest, workload: Workload, container: Node) -> bool:
     """Whether another file gives the same container a limit, as overlays of kustomize do."""
-    return any(
-        (other.kind, other.name, text(one, "name")) == (workload.kind, workload.name, text(container, "name"))
-        and resource(one, "limits", "memory") is not None
-        for file in manifest.workspace.all(Manifest)
-        for other in file.workloads
-        for one in other.containers
-    )
+    return (workload.kind, workload.name, text(container, "name")) in manifest.workspace.once(limited_containers)
 
 
 @HEALTHCHECK_ONLY.check(Manifest)
@@ -178,30 +179,10 @@ def healthcheck_only(manifest: Manifest) -> Iterator[Hit]:
 
 
 def _built_here(manifest: Manifest, image: ImageName) -> Dockerfile | None:
-    """The Dockerfile of an image, where it has a HEALTHCHECK: by a `docker build -t` or a compose file that names the image, or
-    because there is one Dockerfile alone and its folder bears the image's name."""
-    last = image.repository.rpartition("/")[2]
-    dockerfiles = list(manifest.workspace.all(Dockerfile))
-    if len(dockerfiles) != 1 or not last:
-        return None
-    only = dockerfiles[0]
-    check = only.final.last("HEALTHCHECK") if only.final else None
-    if check is None or not check.commands:
-        return None
-    return only if last in {*_tags(manifest), only.source.path.parent.name} else None
-
-
-def _tags(manifest: Manifest) -> Iterator[str]:
-    """Last parts of the names under which scripts and compose files build images."""
-    for script in manifest.workspace.all(Script):
-        for command in script.commands:
-            call = docker_call(command)
-            if call and call.verb == ("build",):
-                yield from (parse_image(tag).repository.rpartition("/")[2] for tag in call.values("-t", "--tag"))
-    for compose in manifest.workspace.all(Compose):
-        for name, service in compose.services.items():
-            if service.get("build"):
-                yield parse_image(text(service, "image") or name).repository.rpartition("/")[2]
+    """The Dockerfile of an image, where it is built here and has a HEALTHCHECK."""
+    dockerfile = manifest.workspace.once(built_images).get(image.repository.rpartition("/")[2])
+    check = dockerfile.final.last("HEALTHCHECK") if dockerfile and dockerfile.final else None
+    return dockerfile if check and check.commands else None
 
 
 def _servers(manifest: Manifest) -> Iterator[tuple[Workload, Node]]:

@@ -13,8 +13,9 @@ from shipwheel.lint.installs import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.sharing import has_torch, needs_none, splits_model, trains
 from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import Script
+from shipwheel.lint.subjects import Script, Workflow
 from shipwheel.lint.visible import beyond, devices_given
+from shipwheel.lint.yamlfile import walk
 
 PRUNE_VOLUMES = Rule(
     key="prune-volumes",
@@ -218,7 +219,9 @@ def _secret_fix(script: Script, option: Option) -> Fix | None:
 def cuda_visible_with_device(script: Script) -> Iterator[Hit]:
     """`docker run --gpus device=1 -e CUDA_VISIBLE_DEVICES=1`."""
     for call in _runs(script.commands):
-        given = next((devices_given(value) for value in call.values("--gpus")), None)
+        nvidia = call.environment.get("NVIDIA_VISIBLE_DEVICES", "all")
+        told = [*call.values("--gpus"), *([f"device={nvidia}"] if nvidia != "all" else [])]
+        given = next((devices_given(value) for value in told), None)
         index = beyond(call.environment.get("CUDA_VISIBLE_DEVICES", ""), given)
         option = next((one for one in call.options if one.value.startswith("CUDA_VISIBLE_DEVICES=")), None)
         if index and option:
@@ -300,6 +303,18 @@ def buildkit_default(script: Script) -> Iterator[Hit]:
         for assignment in command.assignments:
             if assignment.name == "DOCKER_BUILDKIT" and assignment.value.text == "1":
                 yield Hit(span=assignment.span, message="DOCKER_BUILDKIT=1 is the default since Docker 23.0")
+
+
+@BUILDKIT_DEFAULT.check(Workflow)
+def buildkit_in_workflow(workflow: Workflow) -> Iterator[Hit]:
+    """DOCKER_BUILDKIT is set to 1 for a workflow, a job or a step."""
+    for node in walk(workflow.root):
+        for key in ("env", "variables"):
+            setting = node.get(key, "DOCKER_BUILDKIT")
+            if setting and setting.text == "1":
+                yield Hit(
+                    span=(setting.key_span[0], setting.span[1]), message="DOCKER_BUILDKIT=1 is the default since Docker 23.0"
+                )
 
 
 @FIND_LINKS_INDEX.check(Script)

@@ -149,6 +149,11 @@ TWINS = [
         good=service(f"image: app:1\nenvironment: {{CUDA_VISIBLE_DEVICES: 3}}\n{GPU.replace('count: 1', 'count: all')}"),
     ),
     twin("cuda-visible-with-device", good=service("image: app:1\nenvironment: {CUDA_VISIBLE_DEVICES: ''}")),
+    twin(
+        "cuda-visible-with-device",
+        bad=service("image: app:1\nruntime: nvidia\nenvironment: {NVIDIA_VISIBLE_DEVICES: 2, CUDA_VISIBLE_DEVICES: 2}"),
+        good=service("image: app:1\nruntime: nvidia\nenvironment: {NVIDIA_VISIBLE_DEVICES: 2, CUDA_VISIBLE_DEVICES: 0}"),
+    ),
     twin("cuda-visible-with-device", good=service("image: app:1\nruntime: nvidia\nenvironment: {CUDA_VISIBLE_DEVICES: 1}")),
     twin(
         "depends-without-health",

@@ -160,6 +160,23 @@ TWINS = [
         files={"Dockerfile": CHECKED, "build.sh": "docker build -t team/app:1 .\n"},
         says="ignores the HEALTHCHECK of Dockerfile",
     ),
+    twin(
+        "healthcheck-only",
+        bad=pod(image="registry.example.com/api:1"),
+        files={"api/Dockerfile": CHECKED, "web/Dockerfile": "FROM nginx:1.27\n"},
+        says="api/Dockerfile",
+    ),
+    twin(
+        "healthcheck-only",
+        bad=pod(image="api:1"),
+        good=pod(image="web:1"),
+        files={
+            "docker/api.Dockerfile": CHECKED,
+            "docker/web.Dockerfile": "FROM nginx:1.27\n",
+            "compose.yaml": "services:\n  api:\n    build: {context: ., dockerfile: docker/api.Dockerfile}\n",
+        },
+        says="api.Dockerfile",
+    ),
     twin("healthcheck-only", good=pod(image="redis:7"), files={"Dockerfile": CHECKED, "build.sh": "docker build -t app .\n"}),
     twin(
         "healthcheck-only",

@@ -194,6 +194,25 @@ TWINS = [
         good=document("docker build -t model .\nDOCKER_BUILDKIT=0 docker build ."),
         line=4,
     ),
+    Twin(
+        rule="buildkit-default",
+        name=".github/workflows/ci.yml",
+        bad="env:\n  DOCKER_BUILDKIT: 1\njobs: {}\n",
+        good="env:\n  DOCKER_BUILDKIT: 0\njobs: {}\n",
+        line=2,
+    ),
+    Twin(
+        rule="cuda-visible-with-device",
+        name="run.sh",
+        bad="docker run --runtime=nvidia -e NVIDIA_VISIBLE_DEVICES=1 -e CUDA_VISIBLE_DEVICES=1 image\n",
+        good="docker run --runtime=nvidia -e NVIDIA_VISIBLE_DEVICES=all -e CUDA_VISIBLE_DEVICES=1 image\n",
+    ),
+    Twin(rule="docker-run-no-shm", name="run.sh", good="docker run --gpus all -p 8080:8080 pytorch/torchserve:0.12.0-gpu\n"),
+    Twin(
+        rule="prune-volumes",
+        name=".github/workflows/ci.yml",
+        good="jobs:\n  a:\n    steps:\n      - run: docker system prune -af --volumes\n",
+    ),
     Twin(rule="buildkit-default", name="build.sh", bad="export DOCKER_BUILDKIT=1\ndocker build .\n", good="export A=1\n"),
     Twin(
         rule="find-links-index",
