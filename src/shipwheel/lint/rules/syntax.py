@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shipwheel.lint.dockerfile.inline import broken_continuation, inline_comment
+from shipwheel.lint.dockerfile.instructions import Parsed
 from shipwheel.lint.dockerfile.refused import closest
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images import ImageFacts, facts_of, parse_image
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.source import Source
+from shipwheel.lint.source import Source, Span
 from shipwheel.lint.word import Word
 
 SYNTAX = Rule(
@@ -30,9 +32,22 @@ _TEMPLATE_NAME = re.compile(r"\.(?:j2|jinja2?|tmpl|tpl|template|mustache|erb|in|
 @SYNTAX.check(Dockerfile)
 def refused(dockerfile: Dockerfile) -> Iterator[Hit]:
     """What the parser and the order of stages forbid; templates are no Dockerfiles yet."""
-    if not _is_template(dockerfile.source):
-        for fault in dockerfile.parsed.faults:
+    if _is_template(dockerfile.source):
+        return
+    hidden = tuple(_commented(dockerfile.parsed))
+    for fault in dockerfile.parsed.faults:
+        if not any(start <= fault.span[0] < end for start, end in hidden):
             yield Hit(span=fault.span, message=fault.message)
+
+
+def _commented(parsed: Parsed) -> Iterator[Span]:
+    """Instructions with a comment where there is none, and the line below a broken continuation: another rule says it."""
+    instructions = parsed.instructions
+    for number, instruction in enumerate(instructions):
+        if inline_comment(instruction):
+            yield instruction.span
+        elif broken_continuation(instruction, parsed.escape) and number + 1 < len(instructions):
+            yield instructions[number + 1].span
 
 
 @SYNTAX.check(Dockerfile)
