@@ -48,6 +48,8 @@ _PLACEHOLDER = re.compile(
     r"|my[-_]?(?:secret|token|password|api|key)|sample|redacted|\.\.\.",
     re.IGNORECASE,
 )
+_CAPITALS = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
+"""TOKEN, YOUR_KEY: a word that stands for a value."""
 _WEAK = re.compile(
     r"(?:admin|root|user(?:name)?|guest|pass(?:wd|word)?|secret|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|redis|rabbitmq|minio|mlflow"
     r"|airflow|jupyter|grafana|neo4j|elastic|kafka|clickhouse|label-?studio|feast|dagster|prefect|token|key|access|api|default|local"
@@ -61,6 +63,9 @@ _READABLE = re.compile(
 )
 _HEX = re.compile(r"[0-9a-f]+")
 _INK = re.compile(r"[^\r\n]")
+
+_UNREAL = re.compile(r"([A-Za-z.*])\1{4}|your|example|123456789|abcdefgh|placeholder|token|secret|change", re.IGNORECASE)
+"""Tokens of documentation."""
 
 _TOKENS = re.compile(
     r"(?<![A-Za-z0-9_])(?:"
@@ -123,7 +128,7 @@ def judged(value: str) -> Value:
         return "secret"
     if _REFERENCE.search(text) or _is_path(text):
         return "reference"
-    if _PLACEHOLDER.search(text):
+    if _PLACEHOLDER.search(text) or _CAPITALS.fullmatch(text):
         return "placeholder"
     return "weak" if _WEAK.fullmatch(text) else "secret"
 
@@ -153,13 +158,15 @@ def _logins(text: str) -> Iterator[Span]:
         password = match["password"]
         if password in (None, "", "x-oauth-basic") and generated(match["user"]):
             yield match.span("user")
-        elif password and judged_plain(password):
+        elif password and not _REFERENCE.search(password) and password[0] not in "$%<{":
             yield match.span("password")
 
 
-def judged_plain(text: str) -> bool:
-    """Whether it is a literal, however weak."""
-    return not (_REFERENCE.search(text) or text.startswith(("$", "%", "<", "{")))
+def leaks(text: str) -> list[Span]:
+    """Where real ones of those stand: no placeholders, no passwords such as `postgres`."""
+    return [
+        span for span in tokens_in(text) if not _UNREAL.search(text[slice(*span)]) and not _WEAK.fullmatch(text[slice(*span)])
+    ]
 
 
 def redacted(text: str) -> str:

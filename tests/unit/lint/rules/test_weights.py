@@ -1,0 +1,161 @@
+"""Models, data and outputs in images."""
+
+from pathlib import Path
+
+import pytest
+
+from support.linting import Twin, findings
+
+BASE = "FROM python:3.12-slim-bookworm\n"
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 440473133\n"
+HUB = "https://huggingface.co/a/b/resolve"
+COMMIT = "4d7a214614ab2935c943f9e0ff69d22eadbb8f32"
+LOAD = "RUN python -c \"from transformers import AutoModel; AutoModel.from_pretrained('bert-base-uncased'{})\"\n"
+
+BAKED = [
+    Twin(
+        rule="model-baked",
+        bad=BASE + "COPY models/ /app/models/\n",
+        good=BASE + "COPY src/models/ /app/models/\n",
+        says="models/",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "COPY app.py llama.gguf /app/\n",
+        good=BASE + "COPY model.pkl model.bin yolov8n.pt /app/\n",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "COPY . /app\n",
+        good=BASE + "COPY . /app\n",
+        bad_files={"w/model.safetensors": POINTER},
+        good_files={"w/model.safetensors": "tiny", "w/model.onnx": "small", "models/a.py": ""},
+        says="440 MB",
+    ),
+    Twin(
+        rule="model-baked",
+        good=BASE + "COPY . /app\n",
+        files={"w/model.safetensors": POINTER, ".dockerignore": "w\n"},
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "COPY weights /w\n",
+        bad_files={"weights/a.pt.dvc": "outs:\n- md5: x\n  size: 500000000\n"},
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN hf download a/b --revision " + COMMIT + "\n",
+        good=BASE + "RUN --mount=type=cache,target=/root/.cache/huggingface hf download a/b\nRUN hf download a/b config.json\n",
+        says="a/b",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + LOAD.format(""),
+        good=BASE
+        + LOAD.format("").replace("AutoModel", "AutoTokenizer")
+        + LOAD.format("").replace("'bert-base-uncased'", "'./model'"),
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN ollama serve & sleep 5 && ollama pull llama3.1:8b\n",
+        good=BASE + "RUN ollama list\n",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + f"RUN wget -q {HUB}/{COMMIT}/model.safetensors\n",
+        good=BASE + f"RUN wget -q {HUB}/{COMMIT}/tokenizer.json && wget https://a.example/yolov8n.pt\n",
+    ),
+    Twin(  # a stage that nothing uses
+        rule="model-baked",
+        good='FROM a AS x\nRUN hf download a/b\nFROM b\nCMD ["c"]\n',
+    ),
+    Twin(rule="model-baked", bad="FROM a AS x\nRUN hf download a/b --local-dir /m\nFROM b\nCOPY --from=x /m /m\n", line=2),
+]
+DATA = [
+    Twin(rule="data-baked", bad=BASE + "COPY data/ ./data/\n", good=BASE + "COPY src/data/ ./src/data/\nCOPY data.dvc .\n"),
+    Twin(
+        rule="data-baked",
+        bad=BASE + "COPY datasets/* /d/\n",
+        good=BASE + "COPY data/ /d/\n",
+        good_files={"data/labels.csv": "a\n"},
+    ),
+    Twin(
+        rule="data-baked",
+        bad=BASE + "COPY train.csv /d/\n",
+        good=BASE + "COPY train.csv /d/\n",
+        bad_files={"train.csv": POINTER},
+        good_files={"train.csv": "a,b\n1,2\n"},
+        says="440 MB",
+    ),
+    Twin(rule="data-baked", good=BASE + "COPY data /d\nCOPY --from=x data /d\n", files={".dockerignore": "data\n"}),
+]
+OUTPUTS = [
+    Twin(rule="outputs-baked", bad=BASE + "COPY mlruns/ mlruns/\n", good=BASE + "COPY src/runs/ /app/runs\n", says="mlruns/"),
+    Twin(
+        rule="outputs-baked",
+        bad=BASE + "COPY ./wandb ./wandb\n",
+        good=BASE + "COPY logs /l\n",
+        good_files={"logs/__init__.py": ""},
+    ),
+    Twin(
+        rule="outputs-baked",
+        bad=BASE + "COPY notebooks/ /n\n",
+        good=BASE + "RUN pip install jupyterlab\nCOPY notebooks/ /n\n",
+    ),
+    Twin(rule="outputs-baked", bad=BASE + "COPY a.ipynb /n/\n", good=BASE + "COPY notebooks/ /n\nWORKDIR /n/notebooks\n"),
+    Twin(rule="outputs-baked", bad=BASE + "COPY pkg/checkpoints pkg/checkpoints\n", good=BASE + "COPY --from=b outputs /o\n"),
+]
+UNPINNED = [
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + LOAD.format(""),
+        good=BASE + LOAD.format(f", revision='{COMMIT}'"),
+        says="bert-base-uncased",
+    ),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + "RUN huggingface-cli download a/b --local-dir /m\n",
+        good=BASE + f"RUN huggingface-cli download a/b --local-dir /m --revision {COMMIT}\nRUN hf download a/b $ARGS\n",
+    ),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + f"RUN curl -LO {HUB}/main/m.safetensors\n",
+        good=BASE + f"RUN curl -LO {HUB}/{COMMIT}/m.safetensors && curl -LO {HUB}/$REV/x.bin\n",
+    ),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + f"ADD {HUB}/main/m.safetensors /m/\n",
+        good=BASE
+        + f"ADD --checksum=sha256:00 {HUB}/main/m.safetensors /m/\nRUN curl -LO {HUB}/main/m.bin && echo x | sha256sum -c\n",
+    ),
+    Twin(rule="model-download-unpinned", bad=BASE + "RUN ollama pull llama3\n", good=BASE + "RUN ollama pull llama3.1:8b\n"),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + "RUN python3 -c \"import torch; torch.hub.load('pytorch/vision', 'resnet18')\"\n",
+        good=BASE + "RUN python3 -c \"import torch; torch.hub.load('pytorch/vision:v0.20.0', 'resnet18')\"\n",
+    ),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + "RUN python - <<EOF\nfrom huggingface_hub import snapshot_download\nsnapshot_download('a/b')\nEOF\n",
+        good=BASE
+        + "RUN python - <<EOF\nfrom huggingface_hub import snapshot_download\nsnapshot_download('a/b', revision='v1')\nEOF\n",
+    ),
+    Twin(  # one message for a step
+        rule="model-download-unpinned",
+        bad=BASE + f"RUN wget {HUB}/main/a.safetensors && wget {HUB}/main/b.safetensors\n",
+        good=BASE + "RUN python -m nltk.downloader punkt && python -m spacy download en_core_web_sm\n",
+        says="a.safetensors and b.safetensors",
+    ),
+]
+
+
+@pytest.mark.parametrize("twin", BAKED + DATA + OUTPUTS + UNPINNED, ids=str)
+def test_twins(twin: Twin, tmp_path: Path) -> None:
+    twin.check(tmp_path)
+
+
+def test_sizes_on_disk_count(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").touch()
+    with (tmp_path / "model.pt").open("r+b") as stream:
+        stream.truncate(101 * 10**6)
+    assert "101 MB" in findings(tmp_path, {"Dockerfile": BASE + "COPY *.pt /m/\n"}, "model-baked")[0].message
