@@ -75,8 +75,11 @@ DB_PATH_OUTSIDE_VOLUME = Rule(
 _STACK = re.compile(r"stack|swarm", re.IGNORECASE)
 _TESTS = re.compile(r"(?:^|[/._-])(?:tests?|ci|e2e)(?:[/._-]|$)", re.IGNORECASE)
 _WAITS = re.compile(r"wait[-_]?for|wait4|dockerize|wait_for|pg_isready|until |nc -z")
-_LATER = re.compile(r"adminer|pgadmin|phpmyadmin|mongo-express|redis-?(?:commander|insight)|attu|grafana|kafka-ui|kibana")
-"""Tools that people open later, and that connect when they are used."""
+_LATER = re.compile(
+    r"adminer|pgadmin|phpmyadmin|mongo-express|redis-?(?:commander|insight)|attu|grafana|kafka-ui|kibana"
+    r"|prom/|prometheus|nginx|traefik|caddy|haproxy"
+)
+"""What connects only when somebody asks it, and tries again the next time."""
 _TRACKING = re.compile(r"\bmlflow (?:server|ui)\b")
 _SQLITE = re.compile(r"sqlite(?:\+\w+)?:///(/?[^?]*)")
 
@@ -215,7 +218,7 @@ def db_path_outside_volume(compose: Compose) -> Iterator[Hit]:
         if not is_whole(service) or service.get("volumes_from") or any("$" in volume.target for volume in volumes):
             continue
         paths = _data_paths(service)
-        if paths and not any(_holds(volume.target, path) for volume in volumes for path in paths):
+        if paths and not any(_holds(volume.target, path, _database(service)) for volume in volumes for path in paths):
             yield _outside(name, service, paths)
 
 
@@ -242,10 +245,20 @@ def _data_paths(service: Node) -> tuple[str, ...]:
     moved = dict(environment(service)).get(database.setting) if database.setting else None
     if moved:
         return (moved.text,) if moved.text.startswith("/") else ()
-    if database.argument_after in words[:-1] and database.argument_after:
-        path = words[words.index(database.argument_after) + 1]
-        return (path,) if path.startswith("/") else ()
+    told = _argument(words, database.argument_after) if database.argument_after else None
+    if told is not None:
+        return (told,) if told.startswith("/") else ()
     return database.paths
+
+
+def _argument(words: tuple[str, ...], name: str) -> str | None:
+    """What stands behind a word, or behind it and =."""
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        if word == name:
+            return following
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None
 
 
 def _tracking_folder(service: Node, words: tuple[str, ...]) -> str:
@@ -266,9 +279,11 @@ def _tracking_folder(service: Node, words: tuple[str, ...]) -> str:
     return "mlruns" if _TRACKING.search(text) and alone and "store-uri" not in text and len(uris) == len(words) else ""
 
 
-def _holds(target: str, path: str) -> bool:
-    folder = target.rstrip("/") or "/"
-    return folder == "/" or path.rstrip("/") == folder or path.startswith(f"{folder}/")
+def _holds(target: str, path: str, database: Database | None) -> bool:
+    """Whether a mount holds a folder; one below it may, unless the folder is new with a version."""
+    folder, path = f"{target.rstrip('/')}/", f"{path.rstrip('/')}/"
+    below = folder.startswith(path) and not (database and database.since)
+    return path.startswith(folder) or below
 
 
 def _list(names: list[str]) -> str:

@@ -175,6 +175,7 @@ TWINS = [
     twin(
         "depends-without-health", good=depends("[db]", app="image: app:1\ncommand: ./wait-for-it.sh db:5432 -- python app.py")
     ),
+    twin("depends-without-health", good=depends("[db]", image="own:1", check=CHECK, app="image: prom/prometheus:v3.0.0")),
     twin("depends-without-health", good=depends("{db: {condition: service_completed_successfully}}")),
     twin(
         "depends-without-health",
@@ -267,6 +268,12 @@ TWINS = [
         says="mlruns",
     ),
     twin("db-path-outside-volume", good=service("image: mongo:7\nvolumes: ['${DATA}']")),
+    twin("db-path-outside-volume", good=service("image: postgres:16\nvolumes: [d:/var/lib/postgresql/data/pg]")),
+    twin(
+        "db-path-outside-volume",
+        bad=service("image: influxdb:3-core\ncommand: influxdb3 serve --data-dir=/d"),
+        good=service("image: influxdb:3-core\ncommand: influxdb3 serve --data-dir=/d\nvolumes: [d:/d]"),
+    ),
     twin("db-path-outside-volume", good=service("image: mysql:8\ntmpfs: /var/lib/mysql")),
     Twin(rule="db-path-outside-volume", name="docker-compose.test.yml", good=service("image: postgres:16")),
     twin(
