@@ -49,7 +49,7 @@ BASE_NO_DIGEST = Rule(
     severity="info",
     title="An image without a digest",
     why="A tag is pushed again with every security fix, so that two builds of one commit may hold different libraries.",
-    remedy="Write TAG@sha256:..., as `docker buildx imagetools inspect IMAGE` shows it; keep a copy, for a digest saves no image.",
+    remedy="Write TAG@sha256:..., as `docker buildx imagetools inspect IMAGE` shows; keep a copy: a digest saves no image.",
     source="https://docs.docker.com/build/building/best-practices/#pin-base-image-versions",
 )
 
