@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from packaging.markers import InvalidMarker, Marker
 
 from shipwheel.lint.dockerfile.stages import Step
-from shipwheel.lint.installs import Install
+from shipwheel.lint.installs import Install, Requested
 from shipwheel.lint.python_packages import Added, Packages
 from shipwheel.lint.source import Span
 from shipwheel.lint.torch_table import newest, release_of
@@ -45,8 +45,8 @@ class Indexes:
     links: tuple[str, ...] = ()
 
 
-def indexes_of(options: Iterable[str], step: Step) -> Indexes:
-    """Of a command's options and the environment of its step."""
+def indexes_of(options: Iterable[str], variables: Mapping[str, str]) -> Indexes:
+    """Of a command's options and its environment."""
     main, extra, links = "", [], []
     for option in options:
         name, _, value = option.partition("=")
@@ -56,14 +56,16 @@ def indexes_of(options: Iterable[str], step: Step) -> Indexes:
             extra.append(value)
         elif name in ("-f", "--find-links"):
             links.append(value)
-    main = main or _variable(step, "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX")
-    extra += _variable(step, "PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX").split()
-    links += _variable(step, "PIP_FIND_LINKS", "UV_FIND_LINKS").split()
+        elif name == "--torch-backend" and value.startswith(("cu", "cpu")):
+            main = f"https://download.pytorch.org/whl/{value}"
+    main = main or _variable(variables, "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX")
+    extra += _variable(variables, "PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX").split()
+    links += _variable(variables, "PIP_FIND_LINKS", "UV_FIND_LINKS").split()
     return Indexes(main=main, extra=tuple(extra), links=tuple(links))
 
 
-def _variable(step: Step, *names: str) -> str:
-    return next((step.variables[name] for name in names if step.variables.get(name)), "")
+def _variable(variables: Mapping[str, str], *names: str) -> str:
+    return next((variables[name] for name in names if variables.get(name)), "")
 
 
 def build_of_index(url: str) -> Build | None:
@@ -126,12 +128,10 @@ def _of_conda(install: Install) -> Build:
 
 def _of_indexes(added: Added, install: Install | None) -> Build:
     uv = bool(install and install.tool == "uv")
-    backend = (install.option("--torch-backend") if install and uv else None) or (
-        uv and added.step.variables.get("UV_TORCH_BACKEND")
-    )
+    backend = added.step.variables.get("UV_TORCH_BACKEND") if uv else None
     if backend:
         return _build(backend)
-    indexes = indexes_of(added.options, added.step)
+    indexes = indexes_of(added.options, added.step.variables)
     if indexes.main and "pytorch" in indexes.main:
         return build_of_index(indexes.main) or Build()
     if any("$" in url for url in (indexes.main, *indexes.extra, *indexes.links)):
@@ -173,7 +173,17 @@ def package(packages: Packages, name: str) -> Added | None:
     added = packages.by_name.get(name)
     install = install_of_added(added) if added and added.file else None
     given = next((one for one in install.packages if one.name == name), None) if install else None
+    if added and _removed_again(added.step, added.requested):
+        return None
     return replace(added, requested=given, file="") if added and given else added
+
+
+def _removed_again(step: Step, requested: Requested) -> bool:
+    """Whether `pip uninstall` of the same RUN takes it out, after what it was for."""
+    return any(
+        command.span[0] > requested.span[0] and {"uninstall", requested.name} <= {word.text for word in command.words}
+        for command in step.commands
+    )
 
 
 def by_pip(added: Added) -> bool:

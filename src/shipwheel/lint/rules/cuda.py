@@ -17,7 +17,9 @@ _COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-versio
 
 _WORK_OF_NVCC = re.compile(r"\bnvcc\b|\bcmake\b|\bmake\b|setup\.py|ninja|TORCH_CUDA_ARCH_LIST")
 _CUDNN = re.compile(r"cudnn(\d*)")
-_OTHER_CUDA = re.compile(r"cudnn|libcublas|cudatoolkit|cuda-(?:toolkit|libraries|runtime)|nvidia-cuda")
+_OTHER_CUDA = re.compile(
+    r"cudnn|libcublas|cudatoolkit|cuda-(?:toolkit|libraries|runtime|\d)|cuda_\d|nvidia-cuda|/usr/local/cuda"
+)
 _OTHER_USER = re.compile(r"jax|cupy|nvidia-")
 _OTHER_WORK = re.compile(r"nvcc|make|git clone|curl|wget|\./|setup\.py|ffmpeg|conda|\.deb|\.run\b")
 _DRIVER = re.compile(r"nvidia-(?:driver|utils|kernel|dkms)\b")
@@ -28,7 +30,7 @@ CUDA_DUPLICATE = Rule(
     title="A CUDA base below wheels that bring their own CUDA",
     why="The wheels load the libraries that they bring; those of the base are never used, some gigabytes of them.",
     remedy="Build on python:3.12-slim or on the -base image: the driver comes from the host, the libraries with the wheels.",
-    source="https://docs.astral.sh/uv/guides/integration/pytorch/",
+    source="https://discuss.pytorch.org/t/install-pytorch-for-cuda-11-3-with-pip/152299/5",
     dated=TORCH,
 )
 

@@ -52,7 +52,7 @@ CUDA_STUBS_IN_LD_PATH = Rule(
     title="CUDA's stubs on the path of the loader",
     why="The stub of libcuda is there to link against; a program that loads it instead of the driver finds no GPU.",
     remedy="Set LIBRARY_PATH, or -L, for the build alone, and leave stubs out of LD_LIBRARY_PATH.",
-    source="https://docs.nvidia.com/cuda/cuda-c-best-practices-guide/index.html",
+    source="https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html (cudaErrorStubLibrary)",
 )
 
 

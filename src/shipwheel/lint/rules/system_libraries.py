@@ -121,7 +121,7 @@ def _needs(stage: Stage) -> Iterator[tuple[Added, list[str]]]:
     packages, told = packages_of(stage).by_name, set[str]()
     for added in packages.values():
         name = added.requested.name
-        owner = _data()["brings"].get(name, name)
+        owner = name if _alone(added) else _data()["brings"].get(name, name)
         if not applies(added.requested.marker) or not _from_pypi(added) or _headless(owner, packages):
             continue
         needs = [each for each in (*_data()["needs"].get(owner, ()), *_known_needs(added, packages)) if each not in told]
@@ -134,6 +134,12 @@ def _from_pypi(added: Added) -> bool:
     """conda and apt bring the libraries as packages."""
     install = install_of_added(added)
     return bool(install and install.manager not in ("conda", "apt"))
+
+
+def _alone(added: Added) -> bool:
+    """Whether what the package requires is not installed with it."""
+    install = install_of_added(added)
+    return bool(install and install.option("--no-deps") is not None)
 
 
 def _headless(owner: str, packages: dict[str, Added]) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.installs import Install, Requested
+from shipwheel.lint.installs import Install, Requested, install_of
 from shipwheel.lint.python_packages import Added, packages_of
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.subjects import RequirementsFile
+from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.torch_table import TABLE, release_of, tensorflow_loads, torch_for
 from shipwheel.lint.torch_wheels import (
     FAMILY,
@@ -74,7 +74,15 @@ def _family(packages: Iterable[Requested]) -> list[Requested]:
 def _impossible_in_commands(dockerfile: Dockerfile) -> Iterator[Hit]:
     for step in dockerfile.steps("RUN"):
         for install in _python_installs(step):
-            yield from _impossible(install.packages, indexes_of(install.options, step), install.tool)
+            yield from _impossible(install.packages, indexes_of(install.options, step.variables), install.tool)
+
+
+@TORCH_CUDA_IMPOSSIBLE.check(Script)
+def _impossible_in_scripts(script: Script) -> Iterator[Hit]:
+    for command in script.commands:
+        install = install_of(command)
+        if install and install.manager == "pip":
+            yield from _impossible(install.packages, indexes_of(install.options, {}), install.tool)
 
 
 @TORCH_CUDA_IMPOSSIBLE.check(RequirementsFile)
@@ -191,7 +199,7 @@ def _ambiguous_in_commands(dockerfile: Dockerfile) -> Iterator[Hit]:
         for install in _python_installs(step):
             if install.tool == "uv" and "unsafe" not in (install.option("--index-strategy") or ""):
                 continue
-            indexes = indexes_of(install.options, step)
+            indexes = indexes_of(install.options, step.variables)
             named = {one.name: one for one in _family(install.packages)}
             if not install.constraints:
                 yield from _ambiguous(named, indexes)

@@ -154,7 +154,7 @@ def _default_on_cpu(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 
 def _from_pypi(added: Added) -> bool:
-    indexes = indexes_of(added.options, added.step)
+    indexes = indexes_of(added.options, added.step.variables)
     return not (indexes.extra or indexes.links or "pytorch" in indexes.main or "+" in added.requested.specifier)
 
 

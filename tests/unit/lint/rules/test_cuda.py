@@ -54,6 +54,7 @@ TWINS = [
         rule="cuda-duplicate",
         good="FROM nvidia/cuda:12.1.1-runtime-ubuntu22.04 AS b\nRUN pip3 install torch\nFROM debian\nCOPY --from=b /m /m\n",
     ),
+    Twin(rule="cuda-duplicate", good=RUNTIME + "RUN pip3 install torch && python3 convert.py && pip3 uninstall -y torch\n"),
     # cuda-wheel-mismatch
     Twin(
         rule="cuda-wheel-mismatch",

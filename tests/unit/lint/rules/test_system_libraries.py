@@ -76,6 +76,7 @@ TWINS = [
         rule="missing-system-lib",
         good=SLIM.strip() + " AS base\n" + apt("libgl1-mesa-glx libglib2.0-0") + "FROM base\n" + OPENCV,
     ),
+    Twin(rule="missing-system-lib", good=SLIM + "RUN pip install --no-deps ultralytics\n"),
     Twin(rule="missing-system-lib", good=SLIM + OPENCV + "RUN pip install opencv-python-headless\n"),
     Twin(rule="missing-system-lib", good=SLIM + "ARG PACKAGES\nRUN apt-get install -y $PACKAGES\n" + OPENCV),
     Twin(rule="missing-system-lib", good=SLIM + "RUN pip install xgboost scikit-learn soundfile librosa\n"),

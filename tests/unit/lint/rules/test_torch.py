@@ -49,6 +49,18 @@ TWINS = [
         good=f"--extra-index-url {WHL}/cu121\ntorch==2.1.0+cu121\ntorchvision==0.16.0+cu121\n",
         line=2,
     ),
+    Twin(
+        rule="torch-cuda-impossible",
+        bad="FROM python:3.11-slim\nRUN uv pip install --torch-backend=cu124 torch==2.1.0\n",
+        good="FROM python:3.11-slim\nRUN uv pip install --torch-backend=cu121 torch==2.1.0\n",
+    ),
+    Twin(
+        rule="torch-cuda-impossible",
+        name="install.sh",
+        bad=f"#!/bin/sh\npip install torch==1.13.1+cu118 --extra-index-url {WHL}/cu118\n",
+        good=f"#!/bin/sh\npip install torch==1.13.1+cu117 --extra-index-url {WHL}/cu117\n",
+        line=2,
+    ),
     # releases that the table does not know, nightly builds, ROCm, and files for other platforms say nothing
     Twin(rule="torch-cuda-impossible", good=f"FROM python:3.12\nRUN pip install torch==3.1.0 --index-url {WHL}/cu999\n"),
     Twin(rule="torch-cuda-impossible", good=f"FROM python:3.12\nRUN pip install --pre torch --index-url {WHL}/nightly/cu134\n"),
