@@ -47,7 +47,7 @@ def reinstalls(context: BuildContext, steps: Sequence[Step]) -> Iterator[Reinsta
     for number, step in enumerate(steps):
         if not step.onbuild and _brings_code(context, step):
             found = tuple(_needless(context, steps, number))
-            if found:
+            if found and (whole_copy(step) or any(_is_python(install) for _, install in found)):
                 yield Reinstalls(context=context, steps=steps, number=number, installs=found)
                 return
 
@@ -55,12 +55,19 @@ def reinstalls(context: BuildContext, steps: Sequence[Step]) -> Iterator[Reinsta
 def _brings_code(context: BuildContext, step: Step) -> bool:
     if whole_copy(step):
         return context.alone or any(path.endswith(_CODE) for path in context.files())
-    return any(_is_code(context, tidy(word.text)) for word in from_context(step))
+    own = not step.destination.startswith(("/usr/", "/opt/", "/etc/", "/tmp/", "/bin/"))
+    return own and any(_is_code(context, tidy(word.text)) for word in from_context(step))
 
 
 def _is_code(context: BuildContext, source: str) -> bool:
     if source.endswith((".py", ".ipynb")):
-        return source not in ("setup.py", "versioneer.py") and not source.startswith("install")
+        return posixpath.basename(source) not in (
+            "setup.py",
+            "versioneer.py",
+            "__init__.py",
+            "__about__.py",
+            "_version.py",
+        ) and not source.startswith("install")
     if context.is_folder(source):
         return any(path.endswith(".py") for path in context.files(source))
     return context.alone and posixpath.basename(source) in _CODE_FOLDERS

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from shipwheel.lint.installs import Install
+
 SHOWN = 5
 """More names than that are counted, not read."""
 
@@ -15,3 +17,9 @@ def listed(names: Iterable[str]) -> str:
     if rest > 0:
         return f"{', '.join(shown)} and {rest} more"
     return " and ".join(part for part in (", ".join(shown[:-1]), *shown[-1:]) if part)
+
+
+def called(install: Install) -> str:
+    """What people type: "uv pip install", "pip install" for `python3 -m pip install` too, "apt-get install"."""
+    tool = ("uv pip" if install.tool == "uv" else "pip") if install.manager == "pip" else install.tool
+    return f"{tool} {install.action}"

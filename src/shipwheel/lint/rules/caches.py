@@ -12,6 +12,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.installs import Install
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell import Command
+from shipwheel.lint.wording import called
 
 _CONFIGURED = re.compile(r"global\.no-cache-dir|\bno-cache-dir\s*=|^\s*no-cache\s*=\s*true", re.MULTILINE)
 
@@ -161,10 +162,9 @@ def _kept(step: Step, tool: _Tool, installs: list[Install]) -> Hit:
         edits = after_word(tool.options[0], [spot for spot in spots if in_place(step, spot)])
     elif tool is _CONDA:
         edits = appended(step, f"{installs[-1].tool} clean -afy")
-    name = installs[0].tool if tool is _CONDA else tool.name
     return Hit(
         span=installs[0].command.span,
-        message=f"{name} {installs[0].action} leaves its cache in the layer",
+        message=f"{called(installs[0])} leaves its cache in the layer",
         remedy=tool.remedy,
         fix=Fix(what="keep no cache", edits=edits) if edits else None,
     )

@@ -18,11 +18,12 @@ from shipwheel.lint.source import Span
 from shipwheel.lint.wording import listed
 from shipwheel.lint.workspace import BuildContext
 
-_SMALL = re.compile(
-    r"\.(?:txt|sh|py|toml|ya?ml|json|cfg|lock|md|in|list|conf|ini|asc|gpg|sha256|ipynb|patch|diff|r|sql|xml)$|(?:^|/)Pipfile$",
+_HEAVY = re.compile(
+    r"\.(?:tar|t?gz|tgz|bz2|xz|zst|zip|7z|whl|deb|rpm|apk|run|bin|iso|exe|jar|so|a|csv|tsv|parquet|npy|npz|h5|hdf5|pkl|pickle|joblib"
+    r"|pt|pth|ckpt|onnx|gguf|safetensors|pb|tflite|engine|mp4|wav)$",
     re.IGNORECASE,
 )
-"""Names of text that a person wrote: a few kB, in whichever layer."""
+"""Names of what may weigh something; scripts and settings are a few kB, in whichever layer."""
 
 _SMALL_BYTES = 1 << 20
 
@@ -105,7 +106,13 @@ def _is_small(context: BuildContext, source: str) -> bool:
     name = tidy(source)
     if context.exists(name) and not context.is_folder(name):
         return context.size(name) < _SMALL_BYTES
-    return bool(_SMALL.search(name))
+    return not (
+        context.is_folder(name)
+        or source.endswith("/")
+        or "." not in posixpath.basename(name)
+        or name == "."
+        or _HEAVY.search(name)
+    )
 
 
 def _with_owner(step: Step, command: Command, targets: Sequence[str], earlier: Sequence[Step]) -> tuple[Edit, ...]:
@@ -256,7 +263,7 @@ def _fetched(step: Step, command: Command) -> Iterator[str]:
         url = next((word for word in words if "://" in word), "")
         plain = command.program == "wget" or "-O" in words or "--remote-name" in words
         name = value or (posixpath.basename(url.partition("?")[0]) if plain else "")
-        found = name if name and name != "-" and not _SMALL.search(name) and "$" not in name else ""
+        found = name if name and name != "-" and (_HEAVY.search(name) or "." not in name) and "$" not in name else ""
     moved = any(one.program == "cd" for one in step.commands)
     if not found or (moved and not found.startswith("/")) or not (found.startswith("/") or step.workdir):
         return

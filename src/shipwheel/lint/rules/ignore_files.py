@@ -27,6 +27,9 @@ _OUTPUTS = ("mlruns", "wandb", "checkpoints", "lightning_logs", "outputs", "runs
 
 _ML = ("data", "mlruns", "wandb", "checkpoints", "notebooks")
 
+_PYTHON = re.compile(r"python|\bpip3?\b|\bconda|\buv\b|poetry|torch|cuda|jupyter", re.IGNORECASE)
+"""What a Dockerfile of a project in Python says somewhere."""
+
 _SMALL = 10 << 20
 """Bytes of a folder that code may well read in the image; a larger one is data."""
 
@@ -54,7 +57,7 @@ def _context(ignore: IgnoreFile) -> BuildContext:
 
 @IGNORE_MISSING.check(IgnoreFile)
 def lets_in(ignore: IgnoreFile) -> Iterator[Hit]:
-    """Of what a COPY of the whole context takes: what is there; where nothing is known of the project, what nearly always is."""
+    """Of what a COPY of the whole context takes: what is there; where nothing is known, what nearly every project has."""
     users = _users(ignore)
     whole = [one for one in users if any(map(whole_copy, one.steps("COPY", "ADD")))]
     if (users and not whole) or (whole and not ignore.patterns):
@@ -67,7 +70,7 @@ def lets_in(ignore: IgnoreFile) -> Iterator[Hit]:
     named = {source for one in users for _, source in taken(one)}
     found = [
         name
-        for name in (_by_habit(context) if alone else _by_evidence(context, users))
+        for name in (_by_habit(context, users) if alone else _by_evidence(context, users))
         if name not in kept and not any(source == name or source.startswith(f"{name}/") for source in named)
     ]
     if ".git" in found and needed.git(context, users):
@@ -81,9 +84,11 @@ def _out(context: BuildContext, name: str) -> bool:
     return context.left_out(name) or context.left_out(f"{name}/x.pyc")
 
 
-def _by_habit(context: BuildContext) -> list[str]:
+def _by_habit(context: BuildContext, users: list[Dockerfile]) -> list[str]:
     """What the file does not leave out of what nearly every project has, where nothing else is known of the project."""
     found = [name for name in _EVERYWHERE if not _out(context, name)]
+    if users and not any(_PYTHON.search(one.source.text) for one in users):
+        return [name for name in found if name in (".git", ".env")]
     if {"venv", ".venv"} - set(found):
         found = [name for name in found if name not in ("venv", ".venv")]
     covered = any(_out(context, name) for name in (*_OUTPUTS, "models", "logs", "x.ckpt", "x.csv", "x.pt"))
@@ -127,7 +132,7 @@ def _additions(ignore: IgnoreFile, names: list[str]) -> Hit:
     return Hit(
         span=span,
         message=f"{source.path.name or source.name} does not leave out {listed(names)}",
-        remedy=f"Add {listed([_EVERYWHERE.get(name, name) for name in names])}.",
+        remedy=f"Add {', '.join(_EVERYWHERE.get(name, name) for name in names)}.",
         fix=Fix(what="add the patterns", edits=(Edit(end, end, before + lines),)),
     )
 
@@ -135,7 +140,7 @@ def _additions(ignore: IgnoreFile, names: list[str]) -> Hit:
 IGNORE_NOT_RECURSIVE = Rule(
     key="ignore-not-recursive",
     severity="warning",
-    title="A pattern that matches at the top of the context only",
+    title="A pattern that {matches} at the top of the context only",
     why="Unlike .gitignore, this file matches a pattern against the whole path: what lies in folders gets in.",
     remedy="Write `**/` before the pattern.",
     source=SOURCE,
@@ -166,9 +171,10 @@ def only_at_the_top(ignore: IgnoreFile) -> Iterator[Hit]:
         and not any("/" in source and _matches(f"**/{text.strip('/')}", source) for source in named)
     ]
     if found:
+        matches = "match" if len(found) > 1 else "matches"
         yield Hit(
             span=found[0][1],
-            message=f"{listed([text for text, _ in found])} matches at the top of the context only",
+            message=f"{listed([text for text, _ in found])} {matches} at the top of the context only",
             remedy=f"Write {listed(['**/' + text.removeprefix('./').lstrip('/') for text, _ in found])}.",
             fix=Fix(what="match in all folders", edits=tuple(_recursive(text, span) for text, span in found)),
         )

@@ -9,7 +9,7 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Fix, Hit
 from shipwheel.lint.reinstalls import moved, reinstalls
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.wording import listed
+from shipwheel.lint.wording import called, listed
 
 COPY_BEFORE_INSTALL = Rule(
     key="copy-before-install",
@@ -29,10 +29,10 @@ def code_first(dockerfile: Dockerfile) -> Iterator[Hit]:
         for found in reinstalls(dockerfile.context, stage.steps):
             copy = found.steps[found.number]
             edits = moved(found)
-            names = listed([f"{install.tool} {install.action}" for _, install in found.installs])
+            names = listed([called(install) for _, install in found.installs])
             yield Hit(
                 span=copy.span,
-                message=f"{_said(copy)} stands before {names}: each change of a file there installs again",
+                message=f"{_said(copy)} comes before {names}: each change of a file there installs again",
                 fix=Fix(what="copy it behind the installs", edits=edits) if edits else None,
             )
 

@@ -16,7 +16,7 @@ ORDER = [
         bad=BASE + "COPY . .\n" + PIP + 'CMD ["python", "app.py"]\n',
         good=BASE + "COPY requirements.txt ./\n" + PIP + "COPY . .\n",
         line=3,
-        says="COPY . stands before pip install",
+        says="COPY . comes before pip install",
         fixed=BASE + "COPY requirements.txt ./\n" + PIP + 'COPY . .\nCMD ["python", "app.py"]\n',
     ),
     Twin(  # nothing is known of the folder: the RUN names the file
