@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shipwheel.lint.composed import services_built
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.origins import absolute, candidates
 from shipwheel.lint.programs import lacks_package, lacks_program, starts_shell
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import Start, is_python, starts
-from shipwheel.lint.subjects import Compose
 from shipwheel.lint.word import Word
 
 MISSING = Rule(
@@ -148,8 +148,7 @@ def _mounted(file: Dockerfile, stage: Stage) -> bool:
     """Whether files come into the container at run time."""
     if any(step.keyword == "VOLUME" for step in stage.all_steps) or any(step.onbuild for step in file.steps()):
         return True
-    composed = (service for compose in file.context.workspace.all(Compose) for service in compose.services.values())
-    return any(service.get("build") is not None and service.get("volumes") is not None for service in composed)
+    return any(service.get("volumes") is not None for service in services_built(file))
 
 
 @NO_CMD.check(Dockerfile)
@@ -173,9 +172,5 @@ def _has_app(stage: Stage) -> bool:
 
 
 def _commanded(file: Dockerfile) -> bool:
-    """Whether a compose file of the workspace gives a command to what it builds."""
-    composed = (service for compose in file.context.workspace.all(Compose) for service in compose.services.values())
-    return any(
-        service.get("build") is not None and (service.get("command") or service.get("entrypoint")) is not None
-        for service in composed
-    )
+    """Whether a compose file of the workspace gives a command to it."""
+    return any((service.get("command") or service.get("entrypoint")) is not None for service in services_built(file))

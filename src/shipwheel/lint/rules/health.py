@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shipwheel.lint.composed import services_built
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.probes import HEAVY, REQUESTS, Probe, call_end, modules_of, probe_of
@@ -12,7 +13,6 @@ from shipwheel.lint.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import holds_model, start_of, starts
 from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import Compose
 
 _REFERENCE = "https://docs.docker.com/reference/dockerfile/#healthcheck"
 
@@ -71,34 +71,40 @@ HEAVY_CHECK = Rule(
 
 @NO_HEALTHCHECK.check(Dockerfile)
 def _servers_without(file: Dockerfile) -> Iterator[Hit]:
-    composed = _checked_by_compose(file)
+    composed = any(service.get("healthcheck") for service in services_built(file))
     for stage, start in starts(file):
-        if stage.last("HEALTHCHECK") or composed or _has_check(stage) or not start.serves:
+        if composed or _checked(stage) or not start.serves or _inherits(file, stage):
             continue
         name = start.server.name if start.server else start.file
         yield Hit(span=stage.span, message=f"the image serves ({name}), and nothing checks that it answers")
     for stage in file.shipped:
         own = stage.last("ENTRYPOINT") or stage.last("CMD")
-        if stage.facts.serves and not own and not stage.last("HEALTHCHECK") and not composed and not _has_check(stage):
+        name = stage.root_image.repository if stage.root_image else ""
+        if stage.facts.serves and not own and not composed and not _OTHERS.search(name) and not _checked(stage):
             yield Hit(
                 span=stage.span, message=f"the image serves as {stage.root_image} does, and nothing checks that it answers"
             )
 
 
+_OTHERS = re.compile(
+    r"^(nginx|httpd|caddy|traefik|haproxy|postgres|mysql|mariadb|mongo|redis|rabbitmq|registry|memcached)|/postgres"
+)
+"""Proxies and databases: their images come without a check on purpose."""
+
+
+def _inherits(file: Dockerfile, stage: Stage) -> bool:
+    """Whether it starts what a stage below it starts, of which the same is said."""
+    start = start_of(file, stage)
+    return stage.parent in file.shipped and start is not None and start.step not in stage.steps
+
+
+def _checked(stage: Stage) -> bool:
+    return stage.last("HEALTHCHECK") is not None or _has_check(stage)
+
+
 def _has_check(stage: Stage) -> bool:
     """Whether its base brings a health check: Jupyter's images do (jupyter/docker-stacks, images/base-notebook/Dockerfile)."""
     return bool(stage.root_image and re.match(r"(quay\.io/)?jupyter/", stage.root_image.repository))
-
-
-def _checked_by_compose(file: Dockerfile) -> bool:
-    """Whether a compose file beside it builds something and gives it a health check."""
-    folders = {file.context.root, file.source.path.parent}
-    return any(
-        service.get("build") is not None and service.get("healthcheck") is not None
-        for compose in file.context.workspace.all(Compose)
-        if compose.source.path.parent in folders
-        for service in compose.services.values()
-    )
 
 
 def _probes(file: Dockerfile) -> Iterator[Probe]:

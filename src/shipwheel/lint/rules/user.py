@@ -52,7 +52,8 @@ def _is_root(user: str) -> bool:
 def _runs_as_root(file: Dockerfile) -> Iterator[Hit]:
     for stage in file.shipped:
         user = stage.user or stage.facts.user
-        if not _is_root(user) or _excused(file, stage):
+        inherits = stage.parent in file.shipped and "USER" not in {step.keyword for step in stage.steps}
+        if not _is_root(user) or inherits or _excused(file, stage):
             continue
         step = stage.last("USER")
         says = f"the last USER is {user}" if step else f"no USER is set, and the base {_base(stage)} runs as root"
