@@ -23,6 +23,9 @@ _DEEPEST = 100
 """Constructs within constructs; who writes more does not want it read."""
 
 _KEEP_EDGES = frozenset(("list", "pipeline", "subshell", "compound_statement", "negated_command"))
+_ENDS_IN_COMMAND = frozenset(("list", "pipeline", "negated_command", "redirected_statement"))
+"""The grammar hangs a redirect on the whole of `a && b > c`; the shell gives it to b."""
+
 _SUBSTITUTIONS = ("command_substitution", "process_substitution")
 _CONDITIONAL = frozenset(("if", "then", "else", "while", "for", "case", "function", "subshell", "substitution"))
 _KEYWORDS = frozenset(("if", "then", "elif", "else", "fi", "do", "done", "while", "until", "{", "}", "!", "in", "esac"))
@@ -117,7 +120,10 @@ class _Walk:
         if node.type in ("for_statement", "function_definition"):
             self._forget(node)
         words = () if node.type in _SUBSTITUTIONS else self._substitutions_in(node, inside)
-        self._push([*words, *_sequence(node.children, inside, edges)])
+        statements = _sequence(node.children, inside, edges)
+        if task.redirects and statements:
+            statements[-1].redirects = task.redirects
+        self._push([*words, *statements])
 
     def _forget(self, node: Node) -> None:
         """The variable of a loop is not known in it."""
@@ -143,13 +149,15 @@ class _Walk:
         self.tasks.extend(reversed(list(tasks)))
 
     def _redirected(self, task: Task) -> None:
-        redirects = tuple(child for child in task.node.children if child.type in REDIRECTS)
+        redirects = (*(child for child in task.node.children if child.type in REDIRECTS), *task.redirects)
         body = next((child for child in task.node.children if child.type in STATEMENTS), None)
         follow = [one for child in redirects for one in _behind_heredoc(child, task)]
         after = follow[0].before if follow else task.after
         if body is None or body.type in SIMPLE:
             self._push(follow)
             self._simple(Task(body or task.node, task.inside, task.before, after, redirects))
+        elif body.type in _ENDS_IN_COMMAND:
+            self._push([Task(body, task.inside, task.before, after, redirects), *follow])
         else:
             inner = [one for child in redirects for one in self._substitutions(child, task.inside)]
             self._push([Task(body, task.inside, task.before, after), *inner, *follow])

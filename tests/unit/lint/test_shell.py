@@ -46,6 +46,12 @@ def test_a_redirect_is_no_argument() -> None:
     assert found == [(">", "=1.0"), ("2>", "log"), ("<", "in"), ("&>", "all")]
 
 
+def test_a_redirect_belongs_to_the_last_command_of_a_chain() -> None:
+    commands = read("a && b | ! c x>=1 2> log && d; (e; f) > g; h <<A && i > j\nA")
+    found = {command.program: [one.operator for one in command.redirects] for command in commands}
+    assert found == {"a": [], "b": [], "c": [">", "2>"], "d": [], "e": [], "f": [], "h": ["<<"], "i": [">"]}
+
+
 def test_constructs_are_named_around_their_commands() -> None:
     text = "if ! a; then b; elif c; then d; else e; fi\nfor x in $(f); do g; done\n(h; i) | { j; }\nk() { l; }\n"
     text += "case x in y) m;; esac\nwhile n; do o; done"

@@ -61,6 +61,11 @@ TWINS = [
     ),
     Twin(
         rule="download-unverified",
+        bad=f"{BASE}RUN ls && curl -L https://example.org/linux64/jq > /usr/bin/jq && chmod u+x /usr/bin/jq\n",
+        says="linux64/jq",
+    ),
+    Twin(
+        rule="download-unverified",
         good=(
             f"{BASE}RUN curl -fsSL https://example.org/repo.gpg -o /etc/apt/keyrings/repo.gpg\n"
             "RUN curl -s https://example.org/nvidia.list | tee /etc/apt/sources.list.d/n.list\n"

@@ -23,6 +23,13 @@ TWINS = [
     ),
     Twin(
         rule="pip-specifier-redirect",
+        bad=f"{BASE}RUN pip install -U pip && \\\n    pip install torch>=2.0 # newest\n",
+        good=f"{BASE}RUN pip install -U pip && pip install torch==2.0 >/tmp/log && pip list >= 1\n",
+        line=3,
+        fixed=f'{BASE}RUN pip install -U pip && \\\n    pip install "torch>=2.0" # newest\n',
+    ),
+    Twin(
+        rule="pip-specifier-redirect",
         name="setup.sh",
         bad="#!/bin/sh\npip install transformers>4.30\n",
         good="#!/bin/sh\npip install 'transformers>4.30'\n",
