@@ -41,6 +41,14 @@ def test_a_compiled_file_says_so() -> None:
     assert not read("foo==1\n").compiled
 
 
+def test_a_file_of_powershell_is_read() -> None:
+    source = Source.of_bytes("\ufefftorch==2.1\r\n# c\r\n-r b.txt\r\nFlask # d".encode("utf-16-le"), name="requirements.txt")
+    found = load_requirements(source, Workspace())
+    assert [(one.name, one.specifier) for one in found.packages] == [("torch", "==2.1"), ("flask", "")]
+    assert source.text[slice(*found.packages[0].span)] == "t\0o\0r\0c\0h\0=\0=\0" + "2\0.\0001"
+    assert [path for path, _ in found.includes] == ["b.txt"]
+
+
 @given(
     st.one_of(
         st.text(), st.lists(st.sampled_from([*"-r=[]@;#\\\n\r \ud800", "foo", "==1", "--hash", "git+", "://"])).map("".join)
