@@ -9,8 +9,9 @@ from itertools import pairwise
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.origins import origin
 from shipwheel.lint.serving import is_python
-from shipwheel.lint.shell import Command
-from shipwheel.lint.source import Span
+from shipwheel.lint.shell import Command, parse_shell, parse_words
+from shipwheel.lint.source import Excerpt, Span
+from shipwheel.lint.subjects import Compose, Node
 from shipwheel.lint.word import Word
 
 _HEAVY = """torch torchvision torchaudio jax jaxlib flax tensorflow keras transformers diffusers vllm
@@ -23,40 +24,59 @@ _IMPORT = re.compile(r"(?:^|[;\n:])\s*(?:import\s+([\w., ]+)|from\s+([\w.]+)\s+i
 
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
-    """A HEALTHCHECK with its commands. `code` is Python that it runs, from `python -c` (then `word` holds it) or a file."""
+class Asked:
+    """What a health check runs. `code` is Python, of `python -c` (then `word` holds it) or of a file; `json`: in exec form."""
 
-    stage: Stage
-    step: Step
+    span: Span
     commands: tuple[Command, ...]
+    json: bool
     code: str = ""
     word: Word | None = None
 
     @property
-    def json(self) -> bool:
-        """Whether it is in exec form."""
-        return self.step.instruction.json
-
-    @property
     def place(self) -> Span:
         """Where the Python stands."""
-        return self.word.span if self.word else self.step.span
+        return self.word.span if self.word else self.span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Asked):
+    """A HEALTHCHECK that counts in a stage; without commands for HEALTHCHECK NONE."""
+
+    stage: Stage
+    step: Step
 
 
 def probe_of(file: Dockerfile, stage: Stage, step: Step) -> Probe:
-    """A HEALTHCHECK of a stage; without commands for HEALTHCHECK NONE."""
-    for command in step.commands:
-        if not is_python(command.program):
-            continue
-        words = command.arguments
-        word = next((after for before, after in pairwise(words) if before.text == "-c"), None)
-        if word:
-            return Probe(stage=stage, step=step, commands=step.commands, code=word.text, word=word)
-        script = next((word.text for word in words if word.text.endswith(".py")), "")
-        path = origin(file, stage, in_folder(stage.workdir, script)) if script else ""
-        if path and (source := file.context.read(path)):
-            return Probe(stage=stage, step=step, commands=step.commands, code=source.text)
-    return Probe(stage=stage, step=step, commands=step.commands)
+    """A HEALTHCHECK of a stage."""
+    word, script = _python_of(step.commands)
+    path = origin(file, stage, in_folder(stage.workdir, script)) if script else ""
+    source = file.context.read(path) if path else None
+    code = word.text if word else source.text if source else ""
+    json = step.instruction.json
+    return Probe(span=step.span, commands=step.commands, json=json, code=code, word=word, stage=stage, step=step)
+
+
+def probe_of_test(file: Compose, test: Node) -> Asked:
+    """The `test` of a compose file's health check (Compose specification, "healthcheck")."""
+    words = tuple(Word(text=item.text, span=item.span) for item in test.value) if isinstance(test.value, list) else ()
+    if words and words[0].text == "CMD":
+        commands = parse_words(words[1:], file.source, {})
+    else:
+        text = words[1].text if len(words) > 1 else test.text
+        commands = parse_shell(Excerpt(file.source, text, ((0, test.span[0]),)), {})
+    word, _ = _python_of(commands)
+    return Asked(span=test.span, commands=commands, json=bool(words), code=word.text if word else "", word=word)
+
+
+def _python_of(commands: tuple[Command, ...]) -> tuple[Word | None, str]:
+    """The code behind `python -c`, or the file that Python runs."""
+    for command in commands:
+        if is_python(command.program):
+            words = command.arguments
+            word = next((after for before, after in pairwise(words) if before.text == "-c"), None)
+            return word, next((word.text for word in words if word.text.endswith(".py")), "")
+    return None, ""
 
 
 def modules_of(code: str) -> frozenset[str]:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from shipwheel.lint.composed import services_built
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.probes import HEAVY, REQUESTS, Probe, call_end, modules_of, probe_of
+from shipwheel.lint.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
 from shipwheel.lint.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import holds_model, start_of, starts
 from shipwheel.lint.shell import Command
+from shipwheel.lint.subjects import Compose
 
 _REFERENCE = "https://docs.docker.com/reference/dockerfile/#healthcheck"
 
@@ -196,12 +197,12 @@ def _ignored(file: Dockerfile) -> Iterator[Hit]:
         yield from _ignores(file.source.text, probe)
 
 
-def _ignores(text: str, probe: Probe) -> Iterator[Hit]:
+def _ignores(text: str, probe: Asked) -> Iterator[Hit]:
     if hit := _swallowed(probe) or _curl(text, probe) or _unchecked(text, probe):
         yield hit
 
 
-def _swallowed(probe: Probe) -> Hit | None:
+def _swallowed(probe: Asked) -> Hit | None:
     """`|| true`, `|| exit 0`, `; exit 0` at the end."""
     for before, last in zip(probe.commands[-2:-1], probe.commands[-1:], strict=False):
         says = [word.text for word in last.words]
@@ -211,10 +212,21 @@ def _swallowed(probe: Probe) -> Hit | None:
     return None
 
 
+@IGNORES_STATUS.check(Compose)
+def _ignored_in_compose(file: Compose) -> Iterator[Hit]:
+    for name, service in file.services.items():
+        test = service.get("healthcheck", "test")
+        if test:
+            yield from (
+                Hit(span=test.span, message=f"{name}: {hit.message}")
+                for hit in _ignores(file.source.text, probe_of_test(file, test))
+            )
+
+
 _FAILS = ("-f", "--fail", "--fail-with-body", "-w", "--write-out")
 
 
-def _curl(text: str, probe: Probe) -> Hit | None:
+def _curl(text: str, probe: Asked) -> Hit | None:
     for command in probe.commands:
         web = any(word.text.startswith(("http://", "https://", "localhost", "127.0.0.1", "$")) for word in command.arguments)
         asked = {"substitution", "if"}.isdisjoint(command.inside) or "if" in command.inside
@@ -230,7 +242,7 @@ def _curl(text: str, probe: Probe) -> Hit | None:
 _CHECKED = re.compile(r"raise_for_status|\.ok\b|status|is_success|\bassert\b|\bexit\(")
 
 
-def _unchecked(text: str, probe: Probe) -> Hit | None:
+def _unchecked(text: str, probe: Asked) -> Hit | None:
     """requests and httpx raise on no status by themselves."""
     call = REQUESTS.search(probe.code)
     if not call or _CHECKED.search(probe.code):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shipwheel.lint.composed import started
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.probes import probe_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving import Start, is_local, starts
 from shipwheel.lint.source import Source
+from shipwheel.lint.subjects import Compose
 from shipwheel.lint.wording import listed
 
 EXPOSE_MISMATCH = Rule(
@@ -119,6 +121,15 @@ def _local(file: Dockerfile) -> Iterator[Hit]:
                 f'Give {"server_name" if launch.library == "gradio" else "host"}="0.0.0.0" in {start.file}, line {launch.line}'
             )
             yield Hit(span=start.span, message=call + said, remedy=remedy)
+
+
+@BIND_LOCALHOST.check(Compose)
+def _local_services(file: Compose) -> Iterator[Hit]:
+    for name, service, start in started(file):
+        host = start.host
+        if host and host.word and is_local(host.value) and service.get("ports") and not service.get("network_mode"):
+            message = f"{name} publishes ports, and {start.program} binds {host.value}"
+            yield Hit(span=host.word.span, message=message)
 
 
 def _appends(start: Start) -> bool:

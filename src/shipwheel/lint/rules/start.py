@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shipwheel.lint.composed import started
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images import ImageFacts
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.servers import given, option_of
 from shipwheel.lint.serving import Start, holds_model, is_python, starts
+from shipwheel.lint.subjects import Compose, Manifest
 from shipwheel.lint.word import Word
 
 SYNC = Rule(
@@ -101,7 +103,8 @@ def _without_sync(file: Dockerfile, start: Start, run: Word) -> Fix | None:
 def _buffered(file: Dockerfile) -> Iterator[Hit]:
     for stage, start in starts(file):
         known = stage.facts != ImageFacts() and not stage.facts.serves
-        if not known or "PYTHONUNBUFFERED" in stage.env or not _buffers(start):
+        inherits = stage.parent in file.shipped and start.step not in stage.steps
+        if not known or inherits or "PYTHONUNBUFFERED" in stage.env or not _buffers(start):
             continue
         end = stage.span[1]
         line = f"{file.source.line_end}ENV PYTHONUNBUFFERED=1"
@@ -132,19 +135,39 @@ def _jupyter(file: Dockerfile) -> Iterator[tuple[Start, tuple[Word, ...]]]:
             yield start, start.command.words
 
 
+@NO_AUTH.check(Compose)
+def _open_services(file: Compose) -> Iterator[Hit]:
+    return _open_jupyters(file)
+
+
+@NO_AUTH.check(Manifest)
+def _open_containers(file: Manifest) -> Iterator[Hit]:
+    return _open_jupyters(file)
+
+
+def _open_jupyters(file: Compose | Manifest) -> Iterator[Hit]:
+    for name, _, start in started(file):
+        if token := _empty_token(start.command.words):
+            yield Hit(span=token.span, message=f"Jupyter's token is empty in {name}: it asks nobody who they are")
+
+
 @NO_AUTH.check(Dockerfile)
 def _open_jupyter(file: Dockerfile) -> Iterator[Hit]:
     for start, words in _jupyter(file):
-        settings = [(found[1], found[2], word) for word in words if (found := _TOKEN.fullmatch(word.text))]
-        if any(name != "token" and value.strip("'\"") for name, value, _ in settings):
-            continue
-        token = next((word for name, value, word in settings if name == "token" and not value.strip("'\" ")), None)
-        if token:
+        if token := _empty_token(words):
             yield Hit(span=start.place(token), message="Jupyter's token is empty: it asks nobody who they are")
     for step in _kept(file):
         text = _text(step)
         if _CONFIG.search(text) and not _CONFIG_PASSWORD.search(text):
             yield Hit(span=step.span, message="Jupyter's configuration sets an empty token: it asks nobody who they are")
+
+
+def _empty_token(words: tuple[Word, ...]) -> Word | None:
+    """The option that makes the token empty, where no password stands beside it."""
+    settings = [(found[1], found[2], word) for word in words if (found := _TOKEN.fullmatch(word.text))]
+    if any(name != "token" and value.strip("'\"") for name, value, _ in settings):
+        return None
+    return next((word for name, value, word in settings if name == "token" and not value.strip("'\" ")), None)
 
 
 @AS_ROOT.check(Dockerfile)
@@ -195,6 +218,24 @@ def _development(start: Start) -> Hit | None:
         mode = " in debug mode" if launch.debug else " with reload" if launch.reload else ""
         return Hit(span=start.span, message=f"{start.file}, line {launch.line}, starts {launch.library}'s own server{mode}")
     return None
+
+
+@DEV_SERVER.check(Compose)
+def _services_develop(file: Compose) -> Iterator[Hit]:
+    return _told_to_develop(file)
+
+
+@DEV_SERVER.check(Manifest)
+def _containers_develop(file: Manifest) -> Iterator[Hit]:
+    return _told_to_develop(file)
+
+
+def _told_to_develop(file: Compose | Manifest) -> Iterator[Hit]:
+    if _FOR_DEVELOPERS.search(file.source.path.name) or "override" in file.source.path.name:
+        return
+    for name, node, start in started(file):
+        if not _FOR_DEVELOPERS.search(name) and not node.get("profiles") and (hit := _development(start)):
+            yield Hit(span=hit.span, message=f"{name}: {hit.message}")
 
 
 @WORKERS.check(Dockerfile)

@@ -147,6 +147,20 @@ TWINS = [
     ),
     Twin(rule="healthcheck-ignores-status", good=SLIM + CHECK),
     Twin(
+        rule="healthcheck-ignores-status",
+        name="compose.yaml",
+        bad=f'services:\n  api:\n    image: x:1\n    healthcheck:\n      test: ["CMD", "curl", "{URL}"]\n',
+        good=f'services:\n  api:\n    image: x:1\n    healthcheck:\n      test: ["CMD", "curl", "-f", "{URL}"]\n',
+        line=5,
+        says="api: curl without -f",
+    ),
+    Twin(
+        rule="healthcheck-ignores-status",
+        name="compose.yaml",
+        bad=f'services:\n  api:\n    image: x:1\n    healthcheck:\n      test: ["CMD-SHELL", "curl -f {URL} || true"]\n',
+        good=f"services:\n  api:\n    image: x:1\n    healthcheck:\n      test: curl -f {URL} || exit 1\n",
+    ),
+    Twin(
         rule="healthcheck-start-period",
         bad=SLIM + f"RUN pip install torch==2.5.1\nHEALTHCHECK CMD {URLLIB}\n" + SERVE,
         good=SLIM + "RUN pip install torch==2.5.1\n" + CHECK + SERVE,

@@ -64,6 +64,13 @@ TWINS = [
     ),
     Twin(
         rule="bind-localhost",
+        name="compose.yaml",
+        bad="services:\n  a:\n    image: x:1\n    ports: ['80:80']\n    command: uvicorn a:b --host 127.0.0.1\n",
+        good="services:\n  a:\n    image: x:1\n    network_mode: host\n    command: uvicorn a:b --host 127.0.0.1\n",
+        line=5,
+    ),
+    Twin(
+        rule="bind-localhost",
         bad=SLIM + "CMD gunicorn --bind=localhost:8000 main:app\n",
         good=SLIM + "CMD gunicorn -b :8000 main:app\n",
         fixed=SLIM + "CMD gunicorn --bind=0.0.0.0:8000 main:app\n",

@@ -115,6 +115,25 @@ TWINS = [
         good_files={"app.py": "import uvicorn\nuvicorn.run('a:b')\n"},
     ),
     Twin(
+        rule="dev-server",
+        name="compose.yaml",
+        bad="services:\n  api:\n    build: .\n    command: uvicorn main:app --reload\n",
+        good="services:\n  api-dev:\n    build: .\n    command: uvicorn main:app --reload\n",
+        line=4,
+        says="api: uvicorn --reload",
+    ),
+    Twin(
+        rule="dev-server",
+        name="docker-compose.dev.yml",
+        good="services:\n  api:\n    build: .\n    command: uvicorn main:app --reload\n",
+    ),
+    Twin(
+        rule="jupyter-no-auth",
+        name="compose.yaml",
+        bad='services:\n  lab:\n    image: x:1\n    command: ["jupyter", "lab", "--ServerApp.token="]\n',
+        good='services:\n  lab:\n    image: x:1\n    command: ["jupyter", "lab", "--ServerApp.token=$TOKEN"]\n',
+    ),
+    Twin(
         rule="workers-times-model",
         bad=SLIM + TORCH + 'CMD ["gunicorn", "-w", "4", "main:app"]\n',
         good=SLIM + TORCH + 'CMD ["gunicorn", "-w", "1", "main:app"]\n',
