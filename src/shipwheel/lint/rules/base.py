@@ -10,6 +10,7 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.ends import TABLE, ended
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images import ImageFacts, ImageName, example_tag, facts_of, parse_image
+from shipwheel.lint.installs import Requested
 from shipwheel.lint.python_packages import packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.source import Span
@@ -73,6 +74,7 @@ BASE_ALPINE_ML = Rule(
     dated="images.toml",
 )
 
+_PINNED = re.compile(r"==?(\d+\.\d+)(?!\d)")
 _LATEST = re.compile(r"(?:^|[-_.])latest(?:$|[-_.])", re.IGNORECASE)
 _MOVING = frozenset(
     ("alpine", "slim", "stable", "edge", "nightly", "main", "master", "dev", "devel", "lts", "current", "rolling", "testing")
@@ -180,6 +182,15 @@ def _eol(dockerfile: Dockerfile) -> Iterator[Hit]:
         if over := ended(one.facts):
             since = " and ".join(f"{each.what} got its last free update by {each.since}" for each in over)
             yield Hit(span=one.span, message=f"{one.image}: {since}")
+    for package in _condas_python(dockerfile):
+        found = _PINNED.match(package.specifier)
+        for each in ended(ImageFacts(python=found[1])) if found else ():
+            yield Hit(span=package.span, message=f"{each.what} got its last free update by {each.since}")
+
+
+def _condas_python(dockerfile: Dockerfile) -> Iterator[Requested]:
+    installs = (install for step in dockerfile.steps("RUN") for install in step.installs if install.manager == "conda")
+    return (package for install in installs for package in install.packages if package.name == "python")
 
 
 @BASE_ALPINE_ML.check(Dockerfile)

@@ -91,6 +91,14 @@ TWINS = [
     Twin(rule="base-eol", bad="FROM tensorflow/tensorflow:1.15.5-gpu-py3\n", good="FROM tensorflow/tensorflow:2.15.0-gpu\n"),
     Twin(rule="base-eol", bad="FROM pytorch/pytorch:1.7.1-cuda11.0-cudnn8-runtime\n", says="PyTorch 1"),
     Twin(rule="base-eol", good="FROM pytorch/pytorch:2.3.0-cuda12.1-cudnn8-runtime\n"),
+    Twin(
+        rule="base-eol",
+        bad="FROM continuumio/miniconda3:24.1.2-0\nRUN conda create -n a python=3.7.16 pip\n",
+        good="FROM continuumio/miniconda3:24.1.2-0\nRUN conda create -n a python=3.12 pip\n",
+        line=2,
+        says="Python 3.7",
+    ),
+    Twin(rule="base-eol", good='FROM continuumio/miniconda3:24.1.2-0\nRUN conda install "python>=3.8"\n'),
     Twin(rule="base-eol", good="FROM somebody/python:3.6\n"),
     Twin(rule="base-eol", good="FROM python:3\n"),
     Twin(
