@@ -88,6 +88,23 @@ def test_slim_images_lack_what_full_ones_have() -> None:
     assert {"bash", "curl", "apt-get"} <= alpine.lacks
 
 
+@pytest.mark.parametrize(
+    "image",
+    [
+        "nvidia/cuda:12.1.1-base-ubuntu22.04",
+        "nvidia/cuda:12.1.1-cudnn8-runtime-ubuntu22.04",
+        "pytorch/pytorch:2.3.0-cuda12.1-cudnn8-runtime",
+        "ghcr.io/mlflow/mlflow:v3.2.0",
+        "continuumio/miniconda3:24.1.2-0",
+        "gcr.io/distroless/python3-debian12",
+        "ollama/ollama:0.5.0",
+        "python:3.12-alpine",
+    ],
+)
+def test_images_without_curl_are_known(image: str) -> None:
+    assert "curl" in facts_of(parse_image(image)).lacks
+
+
 @pytest.mark.parametrize("image", ["python:${TAG}", "python@sha256:ab", "debian:$RELEASE"])
 def test_of_a_variant_that_is_not_known_no_program_is_claimed(image: str) -> None:
     facts = facts_of(parse_image(image))
