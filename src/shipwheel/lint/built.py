@@ -5,6 +5,7 @@ from __future__ import annotations
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
+from shipwheel.lint.composefile import filled
 from shipwheel.lint.dockercli import DockerCall, docker_call
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.images import parse_image
@@ -24,8 +25,8 @@ def dockerfile_of(compose: Compose, service: Node) -> Dockerfile | None:
     build = service.get("build")
     if build is None:
         return None
-    context = build.text or _text(build, "context") or "."
-    path = normpath(compose.source.path.parent / context / (_text(build, "dockerfile") or "Dockerfile"))
+    context = filled(build.text or _text(build, "context")) or "."
+    path = normpath(compose.source.path.parent / context / (filled(_text(build, "dockerfile")) or "Dockerfile"))
     return compose.workspace.once(dockerfiles_by_path).get(path)
 
 

@@ -14,6 +14,7 @@ from shipwheel.lint.rule import Rule
 from shipwheel.lint.services import command_of, has_room, is_whole, shares_memory
 from shipwheel.lint.source import Source
 from shipwheel.lint.subjects import Compose, Manifest, Node, Workflow
+from shipwheel.lint.wording import listed
 from shipwheel.lint.yamlfile import items, pairs
 
 YAML_SYNTAX = Rule(
@@ -138,10 +139,10 @@ def depends_without_health(compose: Compose) -> Iterator[Hit]:
         early = [name for name, condition in _conditions(depends) if _answers_late(compose, name, condition)]
         healthless = [name for name, condition in _conditions(depends) if _has_no_health(compose, name, condition)]
         if early:
-            message = f"depends_on waits only for the start of {_list(early)}"
+            message = f"depends_on waits only for the start of {listed(early)}"
             yield Hit(span=depends.key_span, message=message, remedy=_remedy(compose, early[0]))
         if healthless:
-            message = f"service_healthy is asked of {_list(healthless)}, without a healthcheck there: Compose refuses to start"
+            message = f"service_healthy is asked of {listed(healthless)}, without a healthcheck there: Compose refuses to start"
             yield Hit(span=depends.key_span, message=message, remedy=_remedy(compose, healthless[0]))
 
 
@@ -204,7 +205,7 @@ def no_limits(compose: Compose) -> Iterator[Hit]:
         if is_whole(service) and not (service.get("deploy", "resources", "limits", "memory") or service.get("mem_limit"))
     ]
     if free:
-        message = f"{_list([name for name, _ in free])} {'has' if len(free) == 1 else 'have'} no memory limit"
+        message = f"{listed([name for name, _ in free])} {'has' if len(free) == 1 else 'have'} no memory limit"
         yield Hit(span=free[0][1].key_span, message=message)
 
 
@@ -284,8 +285,3 @@ def _holds(target: str, path: str, database: Database | None) -> bool:
     folder, path = f"{target.rstrip('/')}/", f"{path.rstrip('/')}/"
     below = folder.startswith(path) and not (database and database.since)
     return path.startswith(folder) or below
-
-
-def _list(names: list[str]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

@@ -83,8 +83,7 @@ def _shares(workload: Workload, container: Node) -> bool:
         return False
     if workload.kind in _TRAINING_KINDS or trains(words):
         return bool(count) or has_torch(image)
-    several = (gpu_count(container) or 0) > 1
-    return several and (splits_model(image) or has_torch(image))
+    return (bool(count) and splits_model(image)) or ((gpu_count(container) or 0) > 1 and has_torch(image))
 
 
 def _bounded(workload: Workload, container: Node, volume: Node) -> Iterator[Hit]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from shipwheel.lint.dockercli import DockerCall, Option, docker_call
@@ -73,15 +72,6 @@ DOCKER_RUN_NO_SHM = Rule(
     source="https://github.com/pytorch/pytorch#docker-image",
 )
 
-PIP_COMPILE_FLAG = Rule(
-    key="pip-compile-flag",
-    severity="error",
-    title="pip-compile has no --platform",
-    why="The command ends with `no such option`, and nothing is locked.",
-    remedy="Use `uv pip compile --python-platform x86_64-unknown-linux-gnu`, or run pip-compile on the platform itself.",
-    source="https://docs.astral.sh/uv/reference/cli/#uv-pip-compile",
-)
-
 DOCKER_SCAN = Rule(
     key="docker-scan",
     severity="warning",
@@ -101,18 +91,6 @@ BUILDKIT_DEFAULT = Rule(
     source="https://docs.docker.com/build/buildkit/#getting-started",
 )
 
-FIND_LINKS_INDEX = Rule(
-    key="find-links-index",
-    severity="warning",
-    title="An index is given as find-links",
-    why="--find-links (-f) reads links to files, an index links projects: pip finds nothing there and takes PyPI's wheels.",
-    remedy="Write `--index-url` (or `--extra-index-url`) before the address.",
-    source="https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-f",
-)
-
-_INDEX = re.compile(
-    r"https?://(?:download\.pytorch\.org/whl(?:/nightly|/test)?/(?:cu\d+|cpu|rocm[\d.]+|xpu)/?|(?:test\.)?pypi\.org/simple/?)"
-)
 _RETIRED_REPOSITORY = "nvidia.github.io/nvidia-docker"
 _SECRET_KEYS = frozenset({"id", "src", "source", "env", "type"})
 
@@ -262,29 +240,6 @@ def _has_shm(call: DockerCall) -> bool:
     return shared or bool(call.values("--shm-size")) or any("/dev/shm" in value for value in mounted)
 
 
-@PIP_COMPILE_FLAG.check(Script)
-def pip_compile_flag(script: Script) -> Iterator[Hit]:
-    """A script locks with an option that is not there."""
-    yield from _pip_compile(script.commands)
-
-
-@PIP_COMPILE_FLAG.check(Dockerfile)
-def pip_compile_flag_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """A RUN locks with an option that is not there."""
-    for step in dockerfile.steps("RUN"):
-        yield from _pip_compile(step.commands)
-
-
-def _pip_compile(commands: Iterable[Command]) -> Iterator[Hit]:
-    for command in commands:
-        words = [word.text for word in command.words]
-        tool = "uv pip compile" if command.program == "uv" and words[1:3] == ["pip", "compile"] else ""
-        tool = "pip-compile" if command.program == "pip-compile" or words[1:3] == ["-m", "piptools"] else tool
-        option = next((word for word in command.arguments if re.match(r"--platform(?:=|$)", word.text)), None)
-        if tool and option:
-            yield Hit(span=option.span, message=f"{tool} has no option --platform")
-
-
 @DOCKER_SCAN.check(Script)
 def docker_scan(script: Script) -> Iterator[Hit]:
     """A script scans with the command that was removed."""
@@ -315,31 +270,6 @@ def buildkit_in_workflow(workflow: Workflow) -> Iterator[Hit]:
                 yield Hit(
                     span=(setting.key_span[0], setting.span[1]), message="DOCKER_BUILDKIT=1 is the default since Docker 23.0"
                 )
-
-
-@FIND_LINKS_INDEX.check(Script)
-def find_links_index(script: Script) -> Iterator[Hit]:
-    """A script gives an index behind -f."""
-    yield from _find_links(script.commands)
-
-
-@FIND_LINKS_INDEX.check(Dockerfile)
-def find_links_index_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """A RUN gives an index behind -f."""
-    for step in dockerfile.steps("RUN"):
-        yield from _find_links(step.commands)
-
-
-def _find_links(commands: Iterable[Command]) -> Iterator[Hit]:
-    for command in commands:
-        if command.program not in ("pip-compile", "uv") and install_of(command) is None:
-            continue
-        for option, word in zip(command.words, (*command.words[1:], None), strict=True):
-            name, _, value = option.text.partition("=")
-            if name in ("-f", "--find-links") and (value or word):
-                text = value or (word.text if word else "")
-                if _INDEX.fullmatch(text):
-                    yield Hit(span=option.span, message=f"{name} is given {text}, which is an index")
 
 
 def _calls(commands: Iterable[Command]) -> Iterator[DockerCall]:

@@ -217,7 +217,7 @@ TWINS = [
             "image: app:1\ndeploy: {resources: {limits: {memory: 2g}}}", more="  b:\n    image: b:1\n    mem_limit: 1g\n"
         ),
         line=2,
-        says="app, b have",
+        says="app and b have",
     ),
     twin("no-limits", good=service("environment: {A: 1}")),
     twin(

@@ -87,7 +87,7 @@ TWINS = [
     twin(
         "shm-emptydir-missing",
         bad=pod(TWO_GPUS, image="vllm/vllm-openai:v0.6.3"),
-        good=pod(ONE_GPU, image="vllm/vllm-openai:v0.6.3"),
+        good=pod(MEMORY, image="vllm/vllm-openai:v0.6.3"),
     ),
     twin(
         "shm-emptydir-missing",

@@ -167,19 +167,6 @@ TWINS = [
         "docker run --gpus all image python predict.py --training-data x\n",
     ),
     Twin(
-        rule="pip-compile-flag",
-        name="README.md",
-        bad=document("pip-compile requirements.in \\\n  --output-file requirements.txt \\\n  --platform linux_x86_64"),
-        good=document("uv pip compile requirements.in --python-platform linux\npip download --platform manylinux2014_x86_64 x"),
-        line=6,
-    ),
-    Twin(
-        rule="pip-compile-flag",
-        bad="FROM python:3.11\nRUN pip-compile --platform=linux requirements.in\n",
-        good="FROM --platform=linux/amd64 python:3.11\nRUN pip-compile requirements.in\n",
-        line=2,
-    ),
-    Twin(
         rule="docker-scan",
         name="ci.sh",
         bad="docker scan my-image:1.0\n",
@@ -214,19 +201,6 @@ TWINS = [
         good="jobs:\n  a:\n    steps:\n      - run: docker system prune -af --volumes\n",
     ),
     Twin(rule="buildkit-default", name="build.sh", bad="export DOCKER_BUILDKIT=1\ndocker build .\n", good="export A=1\n"),
-    Twin(
-        rule="find-links-index",
-        name="README.md",
-        bad=document("pip-compile requirements.in \\\n  -f https://download.pytorch.org/whl/cu124/"),
-        good=document("pip-compile --extra-index-url https://download.pytorch.org/whl/cu124 requirements.in"),
-        line=5,
-    ),
-    Twin(
-        rule="find-links-index",
-        bad="FROM python:3.11\nRUN pip install torch==2.1.0 --find-links=https://download.pytorch.org/whl/cu121\n",
-        good="FROM python:3.11\nRUN pip install torch==1.8.0+cu111 -f https://download.pytorch.org/whl/torch_stable.html\n",
-        line=2,
-    ),
 ]
 
 
