@@ -20,6 +20,7 @@ _BRINGS_NVCC = re.compile(
 )
 _REPOSITORY = re.compile(r"/([\w.-]+?)(?:\.git)?(?:[@#?/]|$)")
 _WHEEL = re.compile(r"\.whl(?:$|[#?])")
+_PLAIN_EXTENSION = re.compile(r"cocoapi|PythonAPI|cython", re.IGNORECASE)
 _GPU_BACKENDS = re.compile(r"(?:GGML|LLAMA)_(?:CUDA|CUBLAS)=(?:on|1|true)", re.IGNORECASE)
 
 _CONDITIONS = frozenset({"if", "then", "else", "case"})
@@ -193,8 +194,10 @@ def _for_which(stage: Stage, step: Step) -> Iterator[Hit]:
         if missing:
             yield _hit(_span_of(step, install, missing[0][0]), [name for name, _ in missing], missing[0][1])
     for command in step.commands:
-        if _is_setup(command) and _has_torch(stage) and "TORCH_CUDA_ARCH_LIST" not in _variables(step, command):
-            yield _hit(command.span, ["the extension"], "TORCH_CUDA_ARCH_LIST")
+        name = _setup(stage, step, command)
+        arch = compiled()[name].arch if name in compiled() else "TORCH_CUDA_ARCH_LIST"
+        if name and arch and arch not in _variables(step, command):
+            yield _hit(command.span, [name], arch)
 
 
 def _hit(span: tuple[int, int], names: list[str], variable: str) -> Hit:
@@ -202,10 +205,16 @@ def _hit(span: tuple[int, int], names: list[str], variable: str) -> Hit:
     return Hit(span=span, message=message, remedy=CUDA_EXT_NO_ARCH.remedy.replace("TORCH_CUDA_ARCH_LIST", variable))
 
 
-def _is_setup(command: Command) -> bool:
-    """`python setup.py build_ext`: extensions are what it is for."""
+def _setup(stage: Stage, step: Step, command: Command) -> str:
+    """What `python setup.py` compiles: a known package that was cloned, or extensions beside torch; "" for neither."""
     words = [word.text for word in command.words]
-    return "setup.py" in words[:3] and "build_ext" in words and command.program.startswith("python")
+    if "setup.py" not in words[:3] or not command.program.startswith("python"):
+        return ""
+    cloned = _cloned(step, ".")
+    if cloned and {"install", "develop", "build_ext", "bdist_wheel"} & set(words):
+        return cloned
+    plain = _PLAIN_EXTENSION.search(step.instruction.body.text)
+    return "the extension" if "build_ext" in words and _has_torch(stage) and not plain else ""
 
 
 def _has_torch(stage: Stage) -> bool:

@@ -48,6 +48,16 @@ TWINS = [
         good=f"{DEVEL}RUN git clone https://github.com/facebookresearch/fvcore d2\nRUN pip install --user -e d2\n",
         line=3,
     ),
+    Twin(
+        rule="cuda-ext-no-arch",
+        bad=f"{DEVEL}RUN git clone https://github.com/NVIDIA/apex.git && cd apex && python setup.py install --cuda_ext\n",
+        good=f"{DEVEL}RUN git clone https://github.com/NVIDIA/dllogger.git && cd dllogger && python setup.py install\n",
+    ),
+    # C and Cython, without CUDA
+    Twin(
+        rule="cuda-ext-no-arch",
+        good=f"{DEVEL}RUN git clone https://example.com/x/cocoapi && cd cocoapi && python setup.py build_ext install\n",
+    ),
     # FlashAttention lists its architectures itself; wheels are not compiled; without nvcc it is the other rule's matter
     Twin(rule="cuda-ext-no-arch", good=f"{DEVEL}RUN pip install flash-attn==2.6.3 --no-build-isolation\n"),
     Twin(
