@@ -11,7 +11,7 @@ from shipwheel.lint.shell import Command, parse_shell, parse_words
 from shipwheel.lint.source import Excerpt
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
-_ONLY_HEREDOC = re.compile(r"\s*<<-?\s*[\"']?[\w.-]+[\"']?\s*")
+_ONLY_HEREDOC = re.compile(r"\s*<<-?\s*[\"']?[\w.-]+[\"']?(?:\s+(?:\S*/)?(?:ba|da|a|k|z)?sh(?:\s+-\w+)*)?\s*")
 
 
 def commands_of(instruction: Instruction, variables: Mapping[str, str], shell: tuple[str, ...]) -> tuple[Command, ...]:

@@ -127,8 +127,8 @@ def _apt_pip(stage: Stage) -> tuple[Step, Requested] | None:
 def _settled(stage: Stage, versions: list[str]) -> bool:
     """Whether something else makes pip the added Python's: get-pip, ensurepip, a link, an environment, `python3.11 -m pip`."""
     signs = re.compile(
-        rf"get-pip|ensurepip|update-alternatives|python(?:{'|'.join(map(re.escape, versions))}) -m (?:pip|venv|virtualenv)"
-        r"|virtualenv|\bvenv\b|\buv\b|conda|ln -\w*s|alias"
+        rf"get-pip|ensurepip|python(?:{'|'.join(map(re.escape, versions))}) -m (?:pip|venv|virtualenv)"
+        r"|virtualenv|\bvenv\b|\buv\b|conda|(?:ln -|update-alternatives).*/bin/(?:pip3?|python3)\b(?!\.)|alias"
     )
     commands = (command for step in stage.all_steps if step.keyword == "RUN" for command in step.commands)
     return any(signs.search(" ".join(word.text for word in command.words)) for command in commands)

@@ -50,6 +50,12 @@ TWINS = [
     Twin(rule="pip-unpinned", bad=f'{BASE}RUN ["pip", "install", "torch"]\n', says="torch"),
     Twin(rule="pip-unpinned", bad=f'{BASE}RUN ["/bin/bash", "-c", "pip install torch"]\n', says="torch"),
     Twin(rule="pip-unpinned", bad=f"{BASE}RUN <<EOF\npip install torch\nEOF\n", line=3, says="torch"),
+    Twin(
+        rule="pip-unpinned",
+        bad=f"{BASE}RUN <<EOT bash -e\n  if a; then\n  pip install torch\n  fi\nEOT\n",
+        line=4,
+        says="torch",
+    ),
     Twin(rule="pip-unpinned", bad=f"{BASE}RUN if [ -f x ]; then pip install torch; fi\n", says="torch"),
     Twin(
         rule="requirements-unpinned",

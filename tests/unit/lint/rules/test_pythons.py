@@ -25,6 +25,12 @@ TWINS = [
         line=2,
         says="installs for Python 3.10, not for python3.11",
     ),
+    Twin(
+        rule="python-mismatch",
+        bad=f"{UBUNTU}{APT} python3.9 python3-pip\nRUN ln -s /usr/bin/python3.9 /usr/bin/python\nRUN pip install torch\n",
+        good=f"{UBUNTU}{APT} python3.9 python3-pip\nRUN ln -sf /usr/bin/python3.9 /usr/local/bin/python3\nRUN pip list\n",
+        line=2,
+    ),
     Twin(rule="python-mismatch", good=f"{UBUNTU}{APT} python3.10 python3-pip\nRUN pip install torch==2.4.0\n"),
     Twin(
         rule="python-mismatch",
