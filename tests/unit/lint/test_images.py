@@ -1,6 +1,8 @@
 """Names of images and what the table says of them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shipwheel.lint.ends import ended
 from shipwheel.lint.images import ImageName, example_tag, facts_of, parse_image
@@ -25,6 +27,14 @@ from shipwheel.lint.tables import table
 )
 def test_a_name_is_parsed(text: str, name: ImageName) -> None:
     assert parse_image(text) == name
+
+
+@given(st.text() | st.text(alphabet="a:/@${}-.1"))
+def test_any_text_has_parts_and_facts(text: str) -> None:
+    name = parse_image(text)
+    facts = facts_of(name)
+    assert name.known is ("$" not in f"{name}")
+    assert not facts.programs & facts.lacks
 
 
 @pytest.mark.parametrize(

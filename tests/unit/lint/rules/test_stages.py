@@ -91,6 +91,11 @@ TWINS = [
         good=f"FROM python:3.12 AS wheels\nRUN pip wheel -r r.txt\n{SLIM}COPY --from=wheels /w /w\n{APP}",
     ),
     Twin(rule="build-tools-final", good=f"ARG TAG\nFROM python:${{TAG}}\n{APP}"),
+    Twin(
+        rule="build-tools-final",
+        bad=f"FROM ubuntu:22.04\n{APT}cuda-toolkit-12-4\n{APP}",
+        good=f"FROM ubuntu:22.04\n{APT}cuda-libraries-12-4 cuda-cudart-12-4\n{APP}",
+    ),
     Twin(rule="build-tools-final", good=f"FROM ubuntu:24.04\n{APT}build-essential cmake\n"),
     Twin(rule="build-tools-final", good=f'FROM debian:trixie\n{APT}tk-dev uuid-dev\nRUN make\nCMD ["python3"]\n'),
     Twin(rule="build-tools-final", good=f"FROM python:3.12-slim-bookworm AS dev\n{APT}gcc\n{APP}"),
