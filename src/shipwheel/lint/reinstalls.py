@@ -16,8 +16,15 @@ from shipwheel.lint.workspace import BuildContext
 _TOOLS = frozenset(("pip", "setuptools", "wheel", "uv", "poetry", "pipenv", "pip-tools", "conda", "mamba"))
 """What is installed to install; it costs a second."""
 
+_SYSTEM = ("apt", "apk", "dnf")
+
 _CODE = (".py", ".ipynb", ".js", ".ts", ".go", ".rs", ".cpp", ".cc", ".cu", ".java", ".r")
-_CODE_FOLDERS = frozenset(("src", "app", "code", "source", "backend", "server", "api", "service"))
+_NO_CODE = re.compile(
+    r"require|wheel|dist|deps|docker|conf|patch|cert|key|etc|bin|install|data|model|weight|package|vendor|asset|font|licen[cs]e"
+    r"|root|files|opt|entrypoint|start|run|setup|bootstrap|third_party|env|tmp|cache|build|proto"
+)
+"""How folders are named in which no code of one's own lies, and programs without a suffix."""
+
 _HARMLESS = frozenset(("echo", "set", "export", "true", "useradd", "adduser", "groupadd", "addgroup", "mkdir", ""))
 _SETTINGS = frozenset(("ENV", "ARG", "LABEL", "EXPOSE", "WORKDIR", "USER", "SHELL"))
 _INCLUDES = re.compile(
@@ -70,7 +77,8 @@ def _is_code(context: BuildContext, source: str) -> bool:
         ) and not source.startswith("install")
     if context.is_folder(source):
         return any(path.endswith(".py") for path in context.files(source))
-    return context.alone and posixpath.basename(source) in _CODE_FOLDERS
+    name = posixpath.basename(source)
+    return not context.exists(source) and re.fullmatch(r"[a-z][a-z0-9_-]*", name) is not None and not _NO_CODE.search(name)
 
 
 def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iterator[tuple[int, Install]]:
@@ -79,6 +87,8 @@ def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iter
     whole = whole_copy(steps[number])
     for at in range(number + 1, len(steps)):
         for install in steps[at].installs:
+            if install.manager in _SYSTEM and not _free(context, steps[at]):
+                continue
             if _independent(context, steps[at], install) or (whole and not earlier and _builds_project(install)):
                 yield at, install
             earlier = earlier or _is_python(install)
@@ -92,8 +102,8 @@ def _is_python(install: Install) -> bool:
 def _independent(context: BuildContext, step: Step, install: Install) -> bool:
     if any(package.url and "://" not in package.url for package in install.packages):
         return False
-    if install.manager in ("apt", "apk", "dnf"):
-        return install.action == "install" and bool(install.packages)
+    if install.manager in _SYSTEM:
+        return install.action == "install" and bool(install.packages) and all(package.known for package in install.packages)
     if install.manager == "pip":
         names = {package.name for package in install.packages}
         plain = install.action in ("install", "sync") and not names <= _TOOLS if not install.files else True
@@ -155,7 +165,7 @@ def _reach(found: Reinstalls) -> int | None:
     last = None
     for number in range(found.number + 1, len(found.steps)):
         step = found.steps[number]
-        if step.keyword == "RUN" and not _free(found, step):
+        if step.keyword == "RUN" and not _free(found.context, step):
             break
         if step.keyword not in ("RUN", *_SETTINGS):
             break
@@ -163,7 +173,7 @@ def _reach(found: Reinstalls) -> int | None:
     return last
 
 
-def _free(found: Reinstalls, step: Step) -> bool:
+def _free(context: BuildContext, step: Step) -> bool:
     """Whether a RUN reads nothing of what the COPY brings, but for files that its installs name."""
     if step.instruction.json or step.instruction.heredocs or any(mount.type == "bind" for mount in step.mounts):
         return False
@@ -172,7 +182,7 @@ def _free(found: Reinstalls, step: Step) -> bool:
         install = by_place.get(command.span)
         if install is not None:
             tools = install.manager == "pip" and {package.name for package in install.packages} <= _TOOLS and not install.files
-            if not (tools or install.action in ("update", "upgrade") or _independent(found.context, step, install)):
+            if not (tools or install.action in ("update", "upgrade") or _independent(context, step, install)):
                 return False
         elif not (command.program in _HARMLESS or _cleans([word.text for word in command.words])):
             return False

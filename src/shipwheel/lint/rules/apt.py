@@ -45,13 +45,13 @@ def caches_stay(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 
 def _apt_lists(step: Step) -> Iterator[Hit]:
-    updates = installs_of(step, "apt", "update")
+    updates = [one for one in installs_of(step, "apt") if one.action == "update" or one.command.has("--update")]
     if not updates or off_layer(step, "/var/lib/apt/lists") or lists_removed(step, updates[-1]):
         return
     edits = appended(step, f"{sudo(updates[-1])}rm -rf /var/lib/apt/lists/*")
     yield Hit(
         span=updates[0].command.span,
-        message=f"the package lists that {updates[0].tool} update fetches stay in the layer",
+        message=f"the package lists that {updates[0].tool} fetches stay in the layer",
         fix=Fix(what="remove the lists at the end of the RUN", edits=edits) if edits else None,
     )
 
@@ -60,7 +60,9 @@ def _apk_index(step: Step) -> Iterator[Hit]:
     adds = [
         one
         for one in installs_of(step, "apk", "install")
-        if not one.command.has("--no-cache") and one.option("--cache-dir") is None and one.option("--root", "-p") is None
+        if not one.command.has("--no-cache", "--no-network")
+        and one.option("--cache-dir") is None
+        and one.option("--root", "-p") is None
     ]
     if not adds or off_layer(step, "/var/cache/apk", "/etc/apk/cache") or re.search(r"/var/cache/(?:apk|\*)", text_of(step)):
         return

@@ -69,7 +69,11 @@ def _stale_install(step: Step) -> Install | None:
         if install is None or install.manager != "apt":
             if command.program in _RUNS_UPDATE or (command.words and "/" in command.words[0].text.lstrip("/")):
                 return None
-        elif install.action == "update" or not all(package.known for package in install.packages):
+        elif (
+            install.action == "update"
+            or install.command.has("--update")
+            or not all(package.known for package in install.packages)
+        ):
             return None
         elif install.action == "install":
             named = [one for one in install.packages if not one.url and not one.name.endswith(".deb")]

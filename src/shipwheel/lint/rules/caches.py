@@ -34,7 +34,7 @@ class _Tool:
 
 _PIP = _Tool(
     name="pip",
-    options=("--no-cache-dir", "--no-index"),
+    options=("--no-cache-dir", "--no-cache", "--no-index"),
     variables=("PIP_NO_CACHE_DIR",),
     folder="pip",
     path="PIP_CACHE_DIR",

@@ -86,9 +86,9 @@ def _out(context: BuildContext, name: str) -> bool:
 
 def _by_habit(context: BuildContext, users: list[Dockerfile]) -> list[str]:
     """What the file does not leave out of what nearly every project has, where nothing else is known of the project."""
-    found = [name for name in _EVERYWHERE if not _out(context, name)]
     if users and not any(_PYTHON.search(one.source.text) for one in users):
-        return [name for name in found if name in (".git", ".env")]
+        return []
+    found = [name for name in _EVERYWHERE if not _out(context, name)]
     if {"venv", ".venv"} - set(found):
         found = [name for name in found if name not in ("venv", ".venv")]
     covered = any(_out(context, name) for name in (*_OUTPUTS, "models", "logs", "x.ckpt", "x.csv", "x.pt"))
@@ -147,13 +147,14 @@ IGNORE_NOT_RECURSIVE = Rule(
     fix="automatic",
 )
 
-_ANYWHERE = re.compile(
-    r"\*\.py\[[cod]+\]|\*\.py[cod]|\*\$py\.class|__pycache__|\.ipynb_checkpoints|\.DS_Store|\.(?:pytest|mypy|ruff)_cache|\*\.egg-info"
-    r"|\*\.(?:ipynb|ckpt|pth|pt|h5|safetensors|swp|log|tmp|bak|parquet)|node_modules|Thumbs\.db|\*~"
-)
-"""Patterns of what lies in any folder. Of *.md, *.txt or *.csv nobody knows whether those at the top are meant."""
+_BYTECODE = re.compile(r"\*\.py\[[cod]+\]|\*\.py[cod]|\*\$py\.class|__pycache__")
+"""What lies in each folder with code."""
 
-_BYTECODE = re.compile(r"\*\.py\[?[cod]|__pycache__")
+_ANYWHERE = re.compile(r"\*\.(?:ipynb|ckpt|pth|pt|h5|safetensors|parquet)|\.ipynb_checkpoints|\.DS_Store|\*~")
+"""What lies in any folder of ML projects: told too where nothing is known of the project."""
+
+_SOMEWHERE = re.compile(r"\*\.(?:log|tmp|bak|swp|csv|npy|npz|onnx|pkl|joblib|egg-info)|Thumbs\.db")
+"""What may lie in any: told where it does. Of *.md or *.txt nobody knows whether those at the top are meant."""
 
 
 @IGNORE_NOT_RECURSIVE.check(IgnoreFile)
@@ -165,9 +166,8 @@ def only_at_the_top(ignore: IgnoreFile) -> Iterator[Hit]:
     found = [
         (text, span)
         for text, span in ignore.patterns
-        if _ANYWHERE.fullmatch(text.strip("/").removeprefix("./"))
+        if _lies_deeper(text.strip("/").removeprefix("./"), users)
         and not rules.leaves_out(f"some/folder/{_example(text)}")
-        and (_BYTECODE.match(text.strip("/")) or _deeper(users, text))
         and not any("/" in source and _matches(f"**/{text.strip('/')}", source) for source in named)
     ]
     if found:
@@ -189,11 +189,16 @@ def _matches(pattern: str, path: str) -> bool:
     return DockerRules.parse([pattern]).leaves_out(path)
 
 
-def _deeper(users: list[Dockerfile], text: str) -> bool:
-    """Whether such files lie in folders of the context and get in; True where the context is not known."""
+def _lies_deeper(name: str, users: list[Dockerfile]) -> bool:
+    """Whether such files lie in folders of the context and get in."""
     contexts = [one.context for one in users if not one.context.alone]
-    pattern = f"**/{text.strip('/')}"
-    return not contexts or any(_matches(pattern, path) for context in contexts for path in context.files())
+    below = [path for context in contexts for path in context.files() if "/" in path]
+    if _BYTECODE.fullmatch(name):
+        return not contexts or any(path.endswith(".py") for path in below)
+    if contexts:
+        expected = _ANYWHERE.fullmatch(name) or _SOMEWHERE.fullmatch(name)
+        return expected is not None and any(_matches(f"**/{name}", path) for path in below)
+    return _ANYWHERE.fullmatch(name) is not None
 
 
 def _recursive(text: str, span: Span) -> Edit:

@@ -37,6 +37,11 @@ APT_CACHE = [
         bad=BASE + "RUN --mount=type=cache,target=/var/cache/apt apt-get update && apt-get install -y curl\n",
         good=BASE + "RUN --mount=type=cache,target=/var/lib/apt/lists apt-get update && apt-get install -y curl\n",
     ),
+    Twin(
+        rule="apt-cache",
+        bad=BASE + "RUN apt-get install --update -y curl\n",
+        good="FROM alpine:3.20\nRUN apk add --no-network --virtual .deps $deps\n",
+    ),
     Twin(  # thrown away with its stage
         rule="apt-cache",
         bad="FROM debian:12 AS a\nRUN apt-get update && apt-get install -y gcc\nFROM a\nRUN gcc -v\n",
@@ -122,6 +127,7 @@ ALONE = [
         fixed=BASE + "RUN apt-get update\nRUN ./prepare.sh\nRUN apt-get install -y curl\n",
     ),
     Twin(rule="apt-update-alone", good=BASE + "RUN apt-get update && ./install-dependencies.sh\n"),
+    Twin(rule="apt-update-alone", good=BASE + "RUN apt-get install --update -y curl\n"),
     Twin(rule="apt-update-alone", good=BASE + "RUN apt-get install -y ./tool.deb\n"),
     Twin(rule="apt-update-alone", good=BASE + "RUN apt-get update && playwright install-deps\n"),
     Twin(

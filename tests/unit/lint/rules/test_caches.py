@@ -29,6 +29,7 @@ PIP_CACHE = [
     Twin(rule="pip-cache", good=BASE + "RUN pip config set global.no-cache-dir true\nRUN pip install a\n"),
     Twin(rule="pip-cache", good=BASE + "RUN pip install a && rm -rf ~/.cache\nRUN pip install b && pip cache purge\n"),
     Twin(rule="pip-cache", good=BASE + "RUN pip install --no-index --find-links /wheels a\nRUN pip download a\n"),
+    Twin(rule="pip-cache", good=BASE + "RUN pip install --no-cache a\n"),
     Twin(rule="pip-cache", good=BASE + "ARG PIP='pip install --no-cache-dir'\nRUN $PIP a\n"),
     Twin(
         rule="pip-cache",

@@ -12,6 +12,7 @@ CORE = ".git\n.venv\n**/__pycache__\n.env\n"
 IGNORE = ".dockerignore"
 APP = {"Dockerfile": WHOLE, "app.py": "x = 1\n", "requirements.txt": "numpy==2.1.0\n"}
 MISSING = [
+    Twin(rule="ignore-missing", name=IGNORE, files={"Dockerfile": "FROM node:20\nCOPY . .\n"}, good="node_modules\n"),
     Twin(  # alone: what nearly every project has
         rule="ignore-missing",
         name=IGNORE,
@@ -115,6 +116,15 @@ RECURSIVE = [
         name=IGNORE,
         files={**APP, "Dockerfile": WHOLE + "COPY models/a.pt /\n", "models/a.pt": "x", "b.pt": "x"},
         good="*.pt\n",
+    ),
+    Twin(rule="ignore-not-recursive", name=IGNORE, good="node_modules\n.mypy_cache\n*.log\n"),
+    Twin(  # all code lies at the top
+        rule="ignore-not-recursive",
+        name=IGNORE,
+        files={**APP, "tests/data.txt": ""},
+        bad_files={"tests/test_app.py": ""},
+        bad="__pycache__\n",
+        good="__pycache__\n",
     ),
     Twin(rule="ignore-not-recursive", name=IGNORE, good="*\n!src/**\n**/*.pyc\n"),
 ]
