@@ -85,6 +85,9 @@ _UNDOING = frozenset(
 _UNREAD = frozenset({"for", "while", "until", "case", "select", "if", "fi", "done", "esac"})
 """As programs these show that the grammar could not read the text, so what stands in what is not known."""
 _SWALLOWS = frozenset({"true", ":", "echo", "printf"})
+_ASKS = frozenset({"[", "[[", "test", "command", "which", "grep", "id", "getent", "type", "expr"})
+"""Before && and || these are an if."""
+_FETCHES = re.compile("download|install|fetch")
 _SHORT_LIVED = _WEIGHTY - {"python", "python3", "go", "R", "Rscript", "julia"} | {
     *(
         "mkdir",
@@ -284,21 +287,35 @@ def _guarded(chain: Sequence[Command], rest: Sequence[Command]) -> bool:
 
 
 def _swallowed(commands: Sequence[Command]) -> Hit | None:
-    """`a || true`, where `a` is what the image is made with."""
+    """`a && b || true`, where `a` or `b` is what the image is made with."""
     for number, command in enumerate(commands[1:], 1):
         nothing = command.program in _SWALLOWS or (command.program == "exit" and [w.text for w in command.arguments] == ["0"])
-        failing = commands[number - 1]
-        if command.before != "||" or not nothing or command.after in ("&&", "|") or command.inside != failing.inside:
+        if command.before != "||" or not nothing or command.inside != commands[number - 1].inside or _in_condition(command):
             continue
         tried = _tried(commands[:number])
-        weighty = next((one for one in tried if one.program in _WEIGHTY - _COPIES and _weighs(one)), None)
-        if weighty and not any(one.before == "||" for one in tried) and not _in_condition(command):
+        if tried[0].program in _ASKS or any(one.before == "||" for one in tried):
+            continue
+        if weighty := next((one for one in tried[:-1] if _makes(one)), None):
+            message = (
+                f"|| {command.program} counts for all that is joined before it: the build goes on when {_name(weighty)} fails"
+            )
+            remedy = f"put what may fail in brackets with its || {command.program}: ( ... || {command.program} )"
+            return Hit(span=weighty.span, message=message, remedy=remedy)
+        if _makes(tried[-1]) and tried[-1].program not in _COPIES and not _silenced(tried[-1]):
+            message = f"the build goes on when {_name(tried[-1])} fails, because of || {command.program}"
             return Hit(
-                span=weighty.span,
-                message=f"the build goes on when {_name(weighty)} fails, because of || {command.program}",
-                remedy=f"take || {command.program} out, or say what may fail and why",
+                span=tried[-1].span, message=message, remedy=f"take || {command.program} out, or say what may fail and why"
             )
     return None
+
+
+def _makes(command: Command) -> bool:
+    return (command.program in _WEIGHTY or bool(_FETCHES.search(command.program))) and _weighs(command)
+
+
+def _silenced(command: Command) -> bool:
+    """Its errors are thrown away as well, so that it may fail on purpose."""
+    return any(redirect.target and redirect.target.text == "/dev/null" for redirect in command.redirects)
 
 
 def _tried(commands: Sequence[Command]) -> list[Command]:
