@@ -204,6 +204,11 @@ def start_of_words(words: tuple[Word, ...], env: Mapping[str, str], span: Span) 
     )
 
 
+def one_of_each(stages: Iterable[Stage]) -> list[Stage]:
+    """The last of the stages that have their first stage in common: what all lack is said, and mended, once."""
+    return list({stage.lineage[0].index: stage for stage in stages}.values())
+
+
 def starts(dockerfile: Dockerfile) -> Iterable[tuple[Stage, Start]]:
     """What the shipped stages run."""
     for stage in dockerfile.shipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from shipwheel.lint.composed import services_built
@@ -10,7 +11,7 @@ from shipwheel.lint.finding import Hit
 from shipwheel.lint.origins import absolute, candidates
 from shipwheel.lint.programs import lacks_package, lacks_program, starts_shell
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving import Start, is_python, starts
+from shipwheel.lint.serving import Start, is_python, one_of_each, starts
 from shipwheel.lint.word import Word
 
 MISSING = Rule(
@@ -153,11 +154,16 @@ def _mounted(file: Dockerfile, stage: Stage) -> bool:
 
 @NO_CMD.check(Dockerfile)
 def _nothing_started(file: Dockerfile) -> Iterator[Hit]:
-    for stage in file.shipped:
-        if stage.last("CMD") or stage.last("ENTRYPOINT") or not starts_shell(stage):
-            continue
+    found = [stage for stage in file.shipped if not stage.last("CMD") and not stage.last("ENTRYPOINT") and starts_shell(stage)]
+    for stage in one_of_each(found):
         if ".devcontainer" not in file.source.path.parts and _has_app(stage) and not _commanded(file):
             yield Hit(span=stage.span, message="the image holds an application, and neither CMD nor ENTRYPOINT starts it")
+    for stage, start in starts(file):
+        if start.step and start.step.stage is stage and _WAITS.fullmatch(" ".join(word.text for word in start.words)):
+            yield Hit(span=start.span, message=f"{start.program} keeps the container alive, and nothing starts the application")
+
+
+_WAITS = re.compile(r"tail -f /dev/null|sleep (infinity|inf|\d{5,})|tail -F /dev/null")
 
 
 def _has_app(stage: Stage) -> bool:

@@ -11,7 +11,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
 from shipwheel.lint.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving import holds_model, start_of, starts
+from shipwheel.lint.serving import holds_model, one_of_each, start_of
 from shipwheel.lint.shell import Command
 from shipwheel.lint.subjects import Compose
 
@@ -73,30 +73,26 @@ HEAVY_CHECK = Rule(
 @NO_HEALTHCHECK.check(Dockerfile)
 def _servers_without(file: Dockerfile) -> Iterator[Hit]:
     composed = any(service.get("healthcheck") for service in services_built(file))
-    for stage, start in starts(file):
-        if composed or _checked(stage) or not start.serves or _inherits(file, stage):
-            continue
-        name = start.server.name if start.server else start.file
-        yield Hit(span=stage.span, message=f"the image serves ({name}), and nothing checks that it answers")
-    for stage in file.shipped:
-        own = stage.last("ENTRYPOINT") or stage.last("CMD")
-        name = stage.root_image.repository if stage.root_image else ""
-        if stage.facts.serves and not own and not composed and not _OTHERS.search(name) and not _checked(stage):
-            yield Hit(
-                span=stage.span, message=f"the image serves as {stage.root_image} does, and nothing checks that it answers"
-            )
+    found = [] if composed else [stage for stage in file.shipped if _serves(file, stage) and not _checked(stage)]
+    for stage in one_of_each(found):
+        start = start_of(file, stage)
+        name = f"as {stage.root_image} does" if start is None else f"({start.server.name if start.server else start.file})"
+        yield Hit(span=stage.span, message=f"the image serves {name}, and nothing checks that it answers")
+
+
+def _serves(file: Dockerfile, stage: Stage) -> bool:
+    """Whether a stage starts a server, itself or because its image does."""
+    if start := start_of(file, stage):
+        return start.serves
+    name = stage.root_image.repository if stage.root_image else ""
+    own = stage.last("ENTRYPOINT") or stage.last("CMD")
+    return stage.facts.serves and not own and not _OTHERS.search(name)
 
 
 _OTHERS = re.compile(
     r"^(nginx|httpd|caddy|traefik|haproxy|postgres|mysql|mariadb|mongo|redis|rabbitmq|registry|memcached)|/postgres"
 )
 """Proxies and databases: their images come without a check on purpose."""
-
-
-def _inherits(file: Dockerfile, stage: Stage) -> bool:
-    """Whether it starts what a stage below it starts, of which the same is said."""
-    start = start_of(file, stage)
-    return stage.parent in file.shipped and start is not None and start.step not in stage.steps
 
 
 def _checked(stage: Stage) -> bool:

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from shipwheel.lint.composed import started
-from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images import ImageFacts
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.servers import given, option_of
-from shipwheel.lint.serving import Start, holds_model, is_python, starts
+from shipwheel.lint.serving import Start, holds_model, is_python, one_of_each, starts
 from shipwheel.lint.subjects import Compose, Manifest
 from shipwheel.lint.word import Word
 
@@ -92,24 +92,49 @@ def _without_sync(file: Dockerfile, start: Start, run: Word) -> Fix | None:
     synced = any(
         install.manager == "uv" and install.action == "sync" for step in file.steps("RUN") for install in step.installs
     )
-    if not synced or start.step is None:
+    return _added(start, run, "--no-sync") if synced else None
+
+
+def _added(start: Start, word: Word, option: str) -> Fix | None:
+    """An option behind a word of CMD or ENTRYPOINT."""
+    if start.step is None:
         return None
-    end = run.span[1]
     json = start.step.instruction.json and "sh -c" not in start.command.inside
-    return Fix(what="add --no-sync", edits=(Edit(end, end, ', "--no-sync"' if json else " --no-sync"),))
+    return Fix(what=f"add {option}", edits=(Edit(word.span[1], word.span[1], f', "{option}"' if json else f" {option}"),))
 
 
 @UNBUFFERED.check(Dockerfile)
 def _buffered(file: Dockerfile) -> Iterator[Hit]:
-    for stage, start in starts(file):
-        known = stage.facts != ImageFacts() and not stage.facts.serves
-        inherits = stage.parent in file.shipped and start.step not in stage.steps
-        if not known or inherits or "PYTHONUNBUFFERED" in stage.env or not _buffers(start):
-            continue
+    found = {stage: start for stage, start in starts(file) if _known(stage) and _buffers(start)}
+    for stage in one_of_each(stage for stage in found if "PYTHONUNBUFFERED" not in stage.env):
         end = stage.span[1]
         line = f"{file.source.line_end}ENV PYTHONUNBUFFERED=1"
         fix = Fix(what="add ENV PYTHONUNBUFFERED=1", edits=(Edit(end, end, line),))
-        yield Hit(span=stage.span, message=f"{start.program} runs without PYTHONUNBUFFERED", fix=fix)
+        yield Hit(span=stage.span, message=f"{found[stage].program} runs without PYTHONUNBUFFERED", fix=fix)
+    for start in {start.span: start for _, start in starts(file)}.values():
+        if run := _captures(start):
+            yield Hit(
+                span=start.place(run),
+                message="conda run holds all output back until the program ends",
+                fix=_uncaptured(start, run),
+            )
+
+
+def _known(stage: Stage) -> bool:
+    return stage.facts != ImageFacts() and not stage.facts.serves
+
+
+def _captures(start: Start) -> Word | None:
+    """The `run` of a conda run that keeps the output."""
+    words = start.command.words
+    if len(words) < 3 or start.command.program not in ("conda", "mamba") or words[1].text != "run":
+        return None
+    own = words[2 : len(words) - len(start.words)]
+    return None if any(word.text in ("--no-capture-output", "--live-stream") for word in own) else words[1]
+
+
+def _uncaptured(start: Start, run: Word) -> Fix | None:
+    return _added(start, run, "--no-capture-output") if start.here else None
 
 
 def _buffers(start: Start) -> bool:
@@ -118,7 +143,7 @@ def _buffers(start: Start) -> bool:
         return False
     words = start.command.words
     at = next((index for index, word in enumerate(words) if is_python(word.text.rpartition("/")[2])), len(words))
-    return len(start.words) > 1 and not any(word.text == "-u" for word in words[at + 1 : at + 4])
+    return (len(start.words) > 1 or start.module) and not any(word.text == "-u" for word in words[at + 1 : at + 4])
 
 
 _TOKEN = re.compile(r"--(?:\w+App|IdentityProvider|PasswordIdentityProvider)\.(token|password|hashed_password)=(.*)", re.DOTALL)

@@ -12,7 +12,7 @@ from shipwheel.lint.images import ImageFacts
 from shipwheel.lint.installs import Install
 from shipwheel.lint.origins import origin
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving import SHELLS, is_python, start_of
+from shipwheel.lint.serving import SHELLS, is_python, one_of_each, start_of
 from shipwheel.lint.shell import Command
 
 NO_USER = Rule(
@@ -50,14 +50,11 @@ def _is_root(user: str) -> bool:
 
 @NO_USER.check(Dockerfile)
 def _runs_as_root(file: Dockerfile) -> Iterator[Hit]:
-    for stage in file.shipped:
+    found = [stage for stage in file.shipped if _is_root(stage.user or stage.facts.user) and not _excused(file, stage)]
+    for stage in one_of_each(found):
         user = stage.user or stage.facts.user
-        inherits = stage.parent in file.shipped and "USER" not in {step.keyword for step in stage.steps}
-        if not _is_root(user) or inherits or _excused(file, stage):
-            continue
-        step = stage.last("USER")
-        says = f"the last USER is {user}" if step else f"no USER is set, and the base {_base(stage)} runs as root"
-        yield Hit(span=stage.span, message=says)
+        no_user = f"no USER is set, and the base {_base(stage)} runs as root"
+        yield Hit(span=stage.span, message=f"the last USER is {user}" if stage.last("USER") else no_user)
 
 
 def _base(stage: Stage) -> str:

@@ -99,6 +99,7 @@ TWINS = [
         files=APP,
     ),
     Twin(rule="no-cmd", good=SLIM + "COPY requirements.txt .\nRUN pip install -r requirements.txt\n"),
+    Twin(rule="no-cmd", bad=SLIM + 'CMD ["tail", "-f", "/dev/null"]\n', good=SLIM + "CMD sleep 5\n", line=2),
     Twin(rule="no-cmd", good="FROM tiangolo/uvicorn-gunicorn-fastapi:python3.11\nCOPY ./app /app\n"),
     Twin(
         rule="no-cmd",

@@ -46,6 +46,13 @@ TWINS = [
         fixed=SLIM.replace("\n", " AS run\r\n") + "ENV PYTHONUNBUFFERED=1\r\nCMD uvicorn main:app\r\n",
     ),
     Twin(rule="unbuffered-missing", good=SLIM + "CMD python\n"),
+    Twin(
+        rule="unbuffered-missing",
+        bad=SLIM + UNBUFFERED + 'CMD ["conda", "run", "-n", "x", "python", "app.py"]\n',
+        good=SLIM + UNBUFFERED + 'CMD ["conda", "run", "-n", "x", "--no-capture-output", "python", "app.py"]\n',
+        says="conda run holds all output back",
+        fixed=SLIM + UNBUFFERED + 'CMD ["conda", "run", "--no-capture-output", "-n", "x", "python", "app.py"]\n',
+    ),
     Twin(rule="unbuffered-missing", good="FROM python:3.11 AS b\n" + UNBUFFERED + "FROM b\nCMD python train.py\n"),
     Twin(rule="unbuffered-missing", good="FROM team/base:1\nCMD python train.py\n"),
     Twin(
