@@ -34,7 +34,8 @@ NAMES: tuple[tuple[Kind, tuple[str, ...]], ...] = (
     ("dockerfile", ("containerfile", "containerfile.*", "*.containerfile")),
     ("requirements", ("requirements*.txt", "*requirements.txt", "requirements*.in", "constraints*.txt")),
     ("compose", ("docker-compose*.yml", "docker-compose*.yaml", "compose*.yml", "compose*.yaml")),
-    ("workflow", (".gitlab-ci.yml", ".gitlab-ci.yaml")),
+    ("workflow", ("*.gitlab-ci.yml", "*.gitlab-ci.yaml", "action.yml", "action.yaml", "azure-pipelines*.yml", ".travis.yml")),
+    ("workflow", ("bitbucket-pipelines.yml", "buildspec*.yml", ".drone.yml", ".woodpecker.yml", ".woodpecker.yaml")),
     ("yaml", ("*.yml", "*.yaml")),
     ("shell", ("*.sh", "*.bash")),
     ("document", ("*.md", "*.markdown", "*.rst")),
@@ -58,6 +59,8 @@ def kind_of(path: Path, source: Source | None = None) -> Kind:
     name = path.name.lower()
     kind = next((kind for kind, patterns in NAMES if any(fnmatch(name, pattern) for pattern in patterns)), None)
     if kind == "yaml" and path.parent.name == "workflows" and path.parent.parent.name == ".github":
+        return "workflow"
+    if kind == "yaml" and path.parent.name == ".circleci":
         return "workflow"
     if kind == "dockerfile" and path.suffix.lower() in OTHERS:
         return OTHERS[path.suffix.lower()]

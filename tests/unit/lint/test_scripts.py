@@ -1,11 +1,15 @@
 """Shell commands outside Dockerfiles: which are read, and where they stand."""
 
+from pathlib import Path
+
 import pytest
 
 from shipwheel.lint.dockercli import docker_call
+from shipwheel.lint.opening import open_workspace
 from shipwheel.lint.scripts import ScriptKind, load_script
 from shipwheel.lint.shell import parse_shell
 from shipwheel.lint.source import Excerpt, Source
+from shipwheel.lint.subjects import Script
 from shipwheel.lint.workspace import Workspace
 
 
@@ -111,3 +115,22 @@ def call(text: str) -> tuple[tuple[str, ...], list[tuple[str, str]], list[str]]:
 )
 def test_calls_of_docker(text: str, verb: tuple[str, ...], options: list[tuple[str, str]], operands: list[str]) -> None:
     assert call(text) == (verb, options, operands)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (".github/workflows/ci.yml", "jobs: {a: {steps: [{run: docker ps}]}}\n"),
+        (".gitlab-ci.yml", "a: {script: [docker ps]}\n"),
+        ("ci/build.gitlab-ci.yml", "a: {script: [docker ps]}\n"),
+        (".circleci/config.yml", "jobs: {a: {steps: [{run: {name: a, command: docker ps}}]}}\n"),
+        ("azure-pipelines.yml", "steps: [{script: docker ps}]\n"),
+        ("action.yml", "runs: {using: composite, steps: [{run: docker ps, shell: bash}]}\n"),
+    ],
+)
+def test_workflows_are_known_by_their_names(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    scripts = list(open_workspace([tmp_path]).all(Script))
+    assert [block.text for script in scripts for block in script.blocks] == ["docker ps"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from shipwheel.lint.dockercli import DockerCall, Option, docker_call
@@ -10,6 +11,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images import parse_image
 from shipwheel.lint.installs import install_of
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.rules.instruction_traps import INLINE_COMMENT
 from shipwheel.lint.sharing import has_torch, needs_none, splits_model, trains
 from shipwheel.lint.shell import Command
 from shipwheel.lint.subjects import Script, Workflow
@@ -92,6 +94,8 @@ BUILDKIT_DEFAULT = Rule(
 )
 
 _RETIRED_REPOSITORY = "nvidia.github.io/nvidia-docker"
+_CONTINUED = re.compile(r"^[^#\"'\n]*[ \t](?P<end>\\[ \t]+#[^\n\r]*)", re.MULTILINE)
+"""Quotes before it may be open, and # in one is no comment: nothing is said then."""
 _SECRET_KEYS = frozenset({"id", "src", "source", "env", "type"})
 
 
@@ -270,6 +274,18 @@ def buildkit_in_workflow(workflow: Workflow) -> Iterator[Hit]:
                 yield Hit(
                     span=(setting.key_span[0], setting.span[1]), message="DOCKER_BUILDKIT=1 is the default since Docker 23.0"
                 )
+
+
+@INLINE_COMMENT.check(Script)
+def comments_behind_continuations(script: Script) -> Iterator[Hit]:
+    """A backslash with a comment behind it, which ends the command there."""
+    for block in script.blocks:
+        for found in _CONTINUED.finditer(block.text):
+            yield Hit(
+                span=block.span(*found.span("end")),
+                message="the backslash before the comment is not the end of the line, so the command ends here",
+                remedy="Put the comment above the command.",
+            )
 
 
 def _calls(commands: Iterable[Command]) -> Iterator[DockerCall]:

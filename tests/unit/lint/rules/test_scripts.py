@@ -200,6 +200,16 @@ TWINS = [
         name=".github/workflows/ci.yml",
         good="jobs:\n  a:\n    steps:\n      - run: docker system prune -af --volumes\n",
     ),
+    Twin(
+        rule="inline-comment",
+        name="README.md",
+        bad=document("docker run --gpus all \\\n  --shm-size=2gb \\ # for the DataLoader\n  -it image"),
+        good=document(
+            "# for the DataLoader\ndocker run --gpus all \\\n  --shm-size=2gb \\\n  -it image # here\necho 'a \\ # b'"
+        ),
+        line=5,
+        says="the command ends here",
+    ),
     Twin(rule="buildkit-default", name="build.sh", bad="export DOCKER_BUILDKIT=1\ndocker build .\n", good="export A=1\n"),
 ]
 
