@@ -108,6 +108,8 @@ def torch_build(added: Added) -> Build:
     if requested.url:
         found = re.search(r"(?:\+|%2B)(cpu|cu\d+)", requested.url)
         return _build(found[1]) if found else Build()
+    if "+" in requested.version and added.file.endswith(".lock"):
+        return Build()  # one of several, for other extras or platforms
     if "+" in requested.version:
         return _build(requested.version.partition("+")[2])
     if install and install.manager == "conda":
@@ -149,8 +151,6 @@ def _of_indexes(added: Added, install: Install | None) -> Build:
 
 def _of_pypi(added: Added) -> Build:
     asked = added.requested.version
-    if added.requested.specifier and not asked and added.file.endswith(".lock"):
-        return Build()
     release = release_of(asked or newest(added.requested.specifier))
     return Build(kind="cuda", cuda=release.pypi, dated=not asked) if release else Build()
 

@@ -11,6 +11,7 @@ from shipwheel.lint.gpu_packages import TABLE, bringing, compiled, is_of_gpu, lo
 from shipwheel.lint.python_packages import Added, Packages, packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.torch_table import TABLE as TORCH
+from shipwheel.lint.torch_table import Loads
 from shipwheel.lint.torch_wheels import called, package, place, torch_build
 
 _COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
@@ -108,13 +109,13 @@ def _mismatch(dockerfile: Dockerfile) -> Iterator[Hit]:
         if not stage.facts.gpu or not stage.facts.cuda:
             continue
         packages = packages_of(stage)
-        for added, message in (*_built_for_another(stage, packages), *_loads_another(stage, packages)):
-            if place(added) not in seen:
-                seen.add(place(added))
-                yield Hit(span=place(added), message=message)
+        for hit in (*_built_for_another(stage, packages), *_loads_another(stage, packages)):
+            if hit.span not in seen:
+                seen.add(hit.span)
+                yield hit
 
 
-def _built_for_another(stage: Stage, packages: Packages) -> Iterator[tuple[Added, str]]:
+def _built_for_another(stage: Stage, packages: Packages) -> Iterator[Hit]:
     have = stage.facts.cuda
     for added, build in bringing(packages):
         if not build.cuda or _major(build.cuda) == _major(have) or (build.dated and _chosen_elsewhere(added, packages)):
@@ -122,7 +123,8 @@ def _built_for_another(stage: Stage, packages: Packages) -> Iterator[tuple[Added
         if build.dated and stage.facts.framework:
             continue
         now = "without a version is now" if build.dated else "is"
-        yield added, f"{called(added)} {now} built for CUDA {build.cuda}, and {stage.root_image} has {have}"
+        message = f"{called(added)} {now} built for CUDA {build.cuda}, and {stage.root_image} has {have}"
+        yield Hit(span=place(added), message=message)
 
 
 def _chosen_elsewhere(added: Added, packages: Packages) -> bool:
@@ -131,19 +133,39 @@ def _chosen_elsewhere(added: Added, packages: Packages) -> bool:
     return not packages.complete or any(name in kin and other is not added for name, other in packages.by_name.items())
 
 
-def _loads_another(stage: Stage, packages: Packages) -> Iterator[tuple[Added, str]]:
+def _loads_another(stage: Stage, packages: Packages) -> Iterator[Hit]:
     if not _cuda_base(stage) or _installs_cuda(stage, packages):
         return
     for added in packages.by_name.values():
         needs = loads(added)
-        if needs is None:
-            continue
-        if not _fits(needs.cuda, stage.facts.cuda):
-            yield added, f"{called(added)} loads CUDA {needs.cuda}, and {stage.root_image} has {stage.facts.cuda}"
-        elif stage.facts.flavour == "base":
-            yield added, f"{called(added)} loads CUDA's libraries from the system, and the -base image has none but libcudart"
-        elif needs.cudnn and (have := _cudnn(stage)) != _major(needs.cudnn) and have != "?":
-            yield added, f"{called(added)} loads cuDNN {_major(needs.cudnn)}, and {stage.root_image} has {have or 'none'}"
+        lack = _lack(stage, needs) if needs else ""
+        if needs and lack:
+            wanted = f"CUDA {needs.cuda} and cuDNN {_major(needs.cudnn)}" if needs.cudnn else f"CUDA {_major(needs.cuda)}"
+            yield Hit(
+                span=place(added),
+                message=f"{called(added)} loads {lack}",
+                remedy=f"Take a -runtime image with {wanted}{_EXTRA.get(added.requested.name, '')}.",
+            )
+
+
+_EXTRA = {
+    "tensorflow": ", or python:3.12-slim with tensorflow[and-cuda] (2.14 and later)",
+    "onnxruntime-gpu": ", or require onnxruntime-gpu[cuda,cudnn] (1.21 and later)",
+}
+"""How packages bring it themselves."""
+
+
+def _lack(stage: Stage, needs: Loads) -> str:
+    """What of it the base does not have, and what it has instead; "" where it has all."""
+    have, image = stage.facts.cuda, stage.root_image
+    if not _fits(needs.cuda, have):
+        return f"CUDA {needs.cuda}, and {image} has {have}"
+    if stage.facts.flavour == "base":
+        return "CUDA's libraries from the system, and the -base image has none but libcudart"
+    cudnn = _cudnn(stage)
+    if needs.cudnn and cudnn not in ("?", _major(needs.cudnn)):
+        return f"cuDNN {_major(needs.cudnn)}, and {image} has {cudnn or 'none'}"
+    return ""
 
 
 def _major(version: str) -> str:

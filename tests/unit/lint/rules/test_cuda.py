@@ -121,6 +121,14 @@ TWINS = [
         bad=RUNTIME + "RUN pip3 install tensorflow-cpu==2.15.0\n",
         good=RUNTIME + "RUN pip3 install tensorflow==2.18.0 torch==2.4.1+cpu\n",
     ),
+    Twin(  # a lock holds the builds of every extra
+        rule="cpu-torch-on-gpu-base",
+        good=RUNTIME + "WORKDIR /app\nCOPY pyproject.toml uv.lock ./\nRUN uv sync --frozen --extra cu126\n",
+        files={
+            "pyproject.toml": '[project]\nname = "x"\nversion = "1"\n',
+            "uv.lock": '[[package]]\nname = "torch"\nversion = "2.7+cu126"\n[[package]]\nname = "torch"\nversion = "2.7.0+cpu"\n',
+        },
+    ),
     # gpu-base-no-gpu-package
     Twin(
         rule="gpu-base-no-gpu-package",

@@ -76,6 +76,17 @@ TWINS = [
         rule="missing-system-lib",
         good=SLIM.strip() + " AS base\n" + apt("libgl1-mesa-glx libglib2.0-0") + "FROM base\n" + OPENCV,
     ),
+    Twin(  # what another package requires stands in the lock
+        rule="missing-system-lib",
+        bad=SLIM + "WORKDIR /app\nCOPY pyproject.toml uv.lock ./\nRUN uv sync --frozen\n",
+        good=SLIM + apt("libgl1 libglib2.0-0") + "WORKDIR /app\nCOPY pyproject.toml uv.lock ./\nRUN uv sync --frozen\n",
+        files={
+            "pyproject.toml": '[project]\nname = "x"\nversion = "1"\ndependencies = ["imutils"]\n',
+            "uv.lock": '[[package]]\nname = "opencv-python"\nversion = "4.10.0.84"\n',
+        },
+        line=4,
+        says="opencv-python of uv.lock",
+    ),
     Twin(rule="missing-system-lib", good=SLIM + "RUN pip install --no-deps ultralytics\n"),
     Twin(rule="missing-system-lib", good=SLIM + OPENCV + "RUN pip install opencv-python-headless\n"),
     Twin(rule="missing-system-lib", good=SLIM + "ARG PACKAGES\nRUN apt-get install -y $PACKAGES\n" + OPENCV),
