@@ -40,7 +40,7 @@ def installed_files(dockerfile: Dockerfile) -> tuple[Installed, ...]:
 
 
 def _follow(step: Step, install: Install, known: dict[Path, Installed]) -> None:
-    waiting = [(word, requirements_file(step, word.text)) for word in install.files]
+    waiting = [(word, requirements_file(step, word.text, install.command)) for word in install.files]
     while waiting:
         word, file = waiting.pop(0)
         if file and file.source.path not in known:

@@ -12,6 +12,7 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.installs import Install, Requested
 from shipwheel.lint.origins import absolute, origin
 from shipwheel.lint.python_files import declared, locked, of_environment, pipfile_locked
+from shipwheel.lint.shell import Command
 from shipwheel.lint.source import Source
 from shipwheel.lint.subjects import RequirementsFile
 from shipwheel.project.conda import RENAMED
@@ -59,20 +60,32 @@ def packages_of(stage: Stage) -> Packages:
     return found
 
 
-def requirements_file(step: Step, path: str) -> RequirementsFile | None:
+def requirements_file(step: Step, path: str, command: Command | None = None) -> RequirementsFile | None:
     """The requirements file of the context that stands at this path of the image when the step runs; None where unknown."""
     dockerfile = step.stage.dockerfile
-    place = "" if path.endswith((".toml", ".py", ".cfg")) else context_path(step, path)
+    place = "" if path.endswith((".toml", ".py", ".cfg")) else context_path(step, path, command)
     return dockerfile.context.requirements(place) if dockerfile and place else None
 
 
-def context_path(step: Step, path: str) -> str:
-    """Where in the context a file of the image comes from that a step reads; "" where that is not known."""
+def context_path(step: Step, path: str, command: Command | None = None) -> str:
+    """Where in the context a file of the image comes from that a command of a step reads; "" where that is not known."""
     dockerfile = step.stage.dockerfile
     if dockerfile is None or "://" in path or "$" in path:
         return ""
-    wanted = absolute(in_folder(step.workdir, path))
+    wanted = absolute(in_folder(_folder(step, command), path))
     return _mounted(dockerfile, step, wanted) or origin(dockerfile, step.stage, wanted)
+
+
+def _folder(step: Step, command: Command | None) -> str:
+    """Where a command runs: the working directory, or where the `cd` before it goes."""
+    folder = step.workdir
+    for other in step.commands if command else ():
+        if other is command:
+            break
+        target = other.arguments[0] if other.program == "cd" and len(other.words) == 2 else None
+        if target and target.known and command and command.inside[: len(other.inside)] == other.inside:
+            folder = in_folder(folder, target.text)
+    return folder
 
 
 def _mounted(dockerfile: Dockerfile, step: Step, wanted: str) -> str:
@@ -133,15 +146,17 @@ class _Collector:
                 self._path(step, install, one)
         for word in install.files:
             if word.text.endswith(".toml"):
-                source = self._read(step, word.text)
+                source = self._read(step, word.text, install)
                 self._declared(step, install, source, declared(source) if source else None)
             else:
-                self._file(step, install.options, requirements_file(step, word.text))
+                self._file(step, install.options, requirements_file(step, word.text, install.command))
 
     def _path(self, step: Step, install: Install, one: Requested) -> None:
         """`pip install .`: what pyproject.toml says."""
         folder = one.url.split("[")[0].removeprefix("file://")
-        source = self._read(step, posixpath.join(folder, "pyproject.toml")) if "://" not in folder and one.known else None
+        source = (
+            self._read(step, posixpath.join(folder, "pyproject.toml"), install) if "://" not in folder and one.known else None
+        )
         packages = declared(source, one.extras) if source else None
         self._declared(step, install, source, packages)
 
@@ -169,9 +184,9 @@ class _Collector:
         self._add(step, (_of_conda(one) for one in install.packages), install.options)
         for word in install.files:
             if word.text.endswith(".txt"):
-                self._file(step, install.options, requirements_file(step, word.text))
+                self._file(step, install.options, requirements_file(step, word.text, install.command))
                 continue
-            source = self._read(step, word.text)
+            source = self._read(step, word.text, install)
             if source is None:
                 self.complete = False
                 continue
@@ -181,23 +196,23 @@ class _Collector:
 
     def _lock(self, step: Step, install: Install, name: str) -> None:
         folder = install.option("--project", "--directory", "-C") or ""
-        source = self._read(step, posixpath.join(folder, name))
+        source = self._read(step, posixpath.join(folder, name), install)
         if source:
             self._add(step, locked(source), install.options, source.name)
             return
         self.complete = False
-        source = self._read(step, posixpath.join(folder, "pyproject.toml"))
+        source = self._read(step, posixpath.join(folder, "pyproject.toml"), install)
         if source:
             self._add(step, declared(source) or [], install.options, source.name)
 
     def _pipenv(self, step: Step, install: Install) -> None:
         self._add(step, install.packages, install.options)
         if not install.packages:
-            source = self._read(step, "Pipfile.lock")
+            source = self._read(step, "Pipfile.lock", install)
             self._declared(step, install, source, pipfile_locked(source) if source else None)
 
-    def _read(self, step: Step, path: str) -> Source | None:
-        place = context_path(step, path)
+    def _read(self, step: Step, path: str, install: Install) -> Source | None:
+        place = context_path(step, path, install.command)
         return self.stage.dockerfile.context.read(place) if self.stage.dockerfile and place else None
 
     def _copied(self, step: Step) -> None:

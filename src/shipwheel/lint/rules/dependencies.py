@@ -110,7 +110,7 @@ def environment_unpinned(dockerfile: Dockerfile) -> Iterator[Hit]:
     for step in dockerfile.steps("RUN"):
         for install in step.installs:
             for word in install.files if install.manager == "conda" else ():
-                place = context_path(step, word.text)
+                place = context_path(step, word.text, install.command)
                 source = dockerfile.context.read(place) if place.endswith((".yml", ".yaml")) else None
                 packages = [one for one, _ in of_environment(source)] if source else []
                 found = loose(packages)

@@ -57,15 +57,15 @@ def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterato
         manager == "uv" and install.action != "sync"
     ):
         return
-    if not _copied(step, lock):
-        if _left_behind(dockerfile, step, lock):
+    if not _copied(step, lock, command):
+        if _left_behind(dockerfile, step, lock, command):
             yield Hit(
                 span=verb.span,
                 message=f"{lock} lies in the context but is not copied, so {manager} {verb.text} resolves anew",
                 remedy=f"copy {lock} together with the file that it belongs to",
             )
     elif manager == "uv" and not _enforced(step, command):
-        option = "--locked" if _whole_project(dockerfile, step) else "--frozen"
+        option = "--locked" if _whole_project(dockerfile, step, command) else "--frozen"
         edits = () if command.has("-U", "--upgrade") else behind(dockerfile.source, verb, option)
         fix = Fix(what=f"add {option}", edits=edits) if edits else None
         yield Hit(span=verb.span, message="uv sync may change uv.lock in the build", remedy=f"uv sync {option}", fix=fix)
@@ -81,28 +81,28 @@ def _enforced(step: Step, command: Command) -> bool:
     return command.has(*_SETTLED) or any(values.get(name, "0").lower() not in ("0", "", "false") for name in _ENFORCED)
 
 
-def _copied(step: Step, lock: str) -> bool:
+def _copied(step: Step, lock: str, command: Command) -> bool:
     """Whether the lock stands in the image, or is mounted, when the step runs."""
-    if context_path(step, lock):
+    if context_path(step, lock, command):
         return True
     before = [other for other in step.stage.all_steps if other.span < step.span and other.keyword in ("COPY", "ADD")]
     named = any(posixpath.basename(word.text) == lock for other in before for word in other.sources)
     return named or any(mount.options.get("source", "").endswith(lock) for mount in step.mounts)
 
 
-def _left_behind(dockerfile: Dockerfile, step: Step, lock: str) -> bool:
+def _left_behind(dockerfile: Dockerfile, step: Step, lock: str, command: Command) -> bool:
     """Whether it lies in the context beside a pyproject.toml or Pipfile that is copied."""
     for name in ("pyproject.toml", "Pipfile"):
-        place = context_path(step, name)
+        place = context_path(step, name, command)
         beside = posixpath.join(posixpath.dirname(place), lock)
         if place and dockerfile.context.exists(beside) and not dockerfile.context.left_out(beside):
             return True
     return False
 
 
-def _whole_project(dockerfile: Dockerfile, step: Step) -> bool:
+def _whole_project(dockerfile: Dockerfile, step: Step, command: Command) -> bool:
     """Whether uv can compare the lock with what it was made from: pyproject.toml is there, and is no workspace of several."""
-    place = context_path(step, "pyproject.toml")
+    place = context_path(step, "pyproject.toml", command)
     source = dockerfile.context.read(place) if place else None
     return source is not None and "[tool.uv.workspace]" not in source.text
 
@@ -112,14 +112,14 @@ def _of_command(dockerfile: Dockerfile, step: Step, command: Command) -> Iterato
         return
     verb = command.words[1]
     lock = _LOCKS[command.program]
-    if (command.program, verb.text) in _RELOCKS and not command.has("--check", "--dry-run") and _copied(step, lock):
+    if (command.program, verb.text) in _RELOCKS and not command.has("--check", "--dry-run") and _copied(step, lock, command):
         yield Hit(
             span=verb.span,
             message=f"{command.program} {verb.text} makes {lock} anew in the build",
             remedy=f"lock before the build, and copy {lock}",
         )
-    elif (command.program, verb.text) == ("uv", "export") and _copied(step, lock) and not _enforced(step, command):
-        edits = behind(dockerfile.source, verb, "--locked" if _whole_project(dockerfile, step) else "--frozen")
+    elif (command.program, verb.text) == ("uv", "export") and _copied(step, lock, command) and not _enforced(step, command):
+        edits = behind(dockerfile.source, verb, "--locked" if _whole_project(dockerfile, step, command) else "--frozen")
         fix = Fix(what="hold it to the lock", edits=edits) if edits else None
         yield Hit(span=verb.span, message="uv export may change uv.lock in the build", remedy="uv export --locked", fix=fix)
 
@@ -132,7 +132,7 @@ def _passed_by(dockerfile: Dockerfile, step: Step, install: Install) -> Iterator
     if span is None or install.option("--no-deps") is not None or install.constraints:
         return
     for lock in ("uv.lock", "poetry.lock"):
-        there = context_path(step, lock) or _left_behind(dockerfile, step, lock)
+        there = context_path(step, lock, install.command) or _left_behind(dockerfile, step, lock, install.command)
         if there and not _otherwise(step):
             message = f"pip resolves anew what {lock} has settled"
             yield Hit(span=span, message=message, remedy="install from the lock first: uv sync --locked, or poetry install")

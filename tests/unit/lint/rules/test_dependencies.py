@@ -87,6 +87,14 @@ TWINS = [
         line=3,
         says="in environment.yml numpy has no exact version (1 of 3",
     ),
+    Twin(
+        rule="requirements-unpinned",
+        bad="flask\n",
+        good="flask==3.0.0\n",
+        name="api/requirements.txt",
+        files={"Dockerfile": f"{BASE}COPY . /src\nRUN cd /src && cd api && pip install -r requirements.txt\n"},
+        line=1,
+    ),
     Twin(rule="requirements-unpinned", good="pytest\n", name="requirements-dev.txt"),
     Twin(rule="requirements-unpinned", good="black\n", name="other/requirements.txt", files={"Dockerfile": COPIED}),
     Twin(
