@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.finding import Hit
+from shipwheel.lint.image_scripts import runs_in_a_build
 from shipwheel.lint.installed_files import installing, unlinted
-from shipwheel.lint.installs import Install, Requested
+from shipwheel.lint.installs import Install, Requested, install_of
 from shipwheel.lint.python_files import of_environment
 from shipwheel.lint.python_packages import context_path
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.subjects import RequirementsFile
+from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.wording import listed
 from shipwheel.project.requirements import DEVELOPMENT
 
@@ -58,19 +59,33 @@ def pip_unpinned(dockerfile: Dockerfile) -> Iterator[Hit]:
     """One hit a command."""
     for step in dockerfile.steps("RUN"):
         for install in step.installs:
-            if install.action not in _NAMES_ACTIONS.get(install.manager, ()) or _constrained(step, install):
-                continue
-            found = loose(install.packages)
-            if found:
-                program = "uv" if install.tool == "uv" else install.manager
-                names = listed(one.name for one in found)
-                yield Hit(span=found[0].span, message=f"{program} installs {names} without an exact version")
+            yield from _unpinned(install, step.env)
 
 
-def _constrained(step: Step, install: Install) -> bool:
+@PIP_UNPINNED.check(Script)
+def pip_unpinned_in_scripts(script: Script) -> Iterator[Hit]:
+    """In scripts that a Dockerfile runs."""
+    if runs_in_a_build(script):
+        for command in script.commands:
+            install = install_of(command)
+            if install:
+                yield from _unpinned(install, {})
+
+
+def _unpinned(install: Install, env: Mapping[str, str]) -> Iterator[Hit]:
+    if install.action not in _NAMES_ACTIONS.get(install.manager, ()) or _constrained(env, install):
+        return
+    found = loose(install.packages)
+    if found:
+        program = "uv" if install.tool == "uv" else install.manager
+        names = listed(one.name for one in found)
+        yield Hit(span=found[0].span, message=f"{program} installs {names} without an exact version")
+
+
+def _constrained(env: Mapping[str, str], install: Install) -> bool:
     """Whether versions are settled elsewhere: constraints, or a folder of wheels as the only source."""
     names = {"PIP_CONSTRAINT", "UV_CONSTRAINT", "PIP_NO_INDEX", "UV_NO_INDEX"}
-    given = names.intersection(step.env) or any(one.name in names for one in install.command.assignments)
+    given = names.intersection(env) or any(one.name in names for one in install.command.assignments)
     return bool(install.constraints or install.option("--no-index", "--offline") is not None or given)
 
 
@@ -91,7 +106,7 @@ def requirements_unpinned(file: RequirementsFile) -> Iterator[Hit]:
     if not found:
         return
     places = installing(file)
-    if any(not _constrained(one.step, one.install) for one in places) or (not places and _stands_alone(file)):
+    if any(not _constrained(one.step.env, one.install) for one in places) or (not places and _stands_alone(file)):
         yield Hit(span=found[0].span, message=_open(found, len(file.packages)))
 
 
@@ -100,7 +115,7 @@ def requirements_unpinned_behind(dockerfile: Dockerfile) -> Iterator[Hit]:
     """The same for a file that is not linted itself, at the command that installs it."""
     for one in unlinted(dockerfile):
         found = loose(one.file.packages)
-        if found and not _constrained(one.step, one.install):
+        if found and not _constrained(one.step.env, one.install):
             yield Hit(span=one.word.span, message=f"in {one.file.source.name} {_open(found, len(one.file.packages))}")
 
 

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.fetching import Fetch, fetches, runs_code, runs_fetched
 from shipwheel.lint.finding import Hit
+from shipwheel.lint.image_scripts import runs_in_a_build
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell import Command
+from shipwheel.lint.subjects import Script
 
 CURL_PIPE_SH = Rule(
     key="curl-pipe-sh",
@@ -47,10 +49,6 @@ _HUB = re.compile(r"https?://(?:huggingface\.co|hf-mirror\.com|api\.github\.com)
 _UNPACKS = frozenset(("tar", "bsdtar", "unzip", "gunzip", "gzip", "xz", "zstd", "cpio", "bunzip2", "dpkg", "rpm"))
 
 
-def _runs(dockerfile: Dockerfile) -> Iterator[Step]:
-    return (step for step in dockerfile.steps("RUN") if step.commands)
-
-
 def _is_run(fetch: Fetch) -> bool:
     """Whether a shell or interpreter in the pipe behind it runs it."""
     return any(runs_code(command) for command in fetch.piped)
@@ -59,15 +57,26 @@ def _is_run(fetch: Fetch) -> bool:
 @CURL_PIPE_SH.check(Dockerfile)
 def curl_pipe_sh(dockerfile: Dockerfile) -> Iterator[Hit]:
     """`curl | sh`, `bash <(curl)`, `sh -c "$(curl)"`."""
-    for step in _runs(dockerfile):
-        for fetch in fetches(step.commands):
-            if _is_run(fetch):
-                program = next(command.program for command in fetch.piped if runs_code(command))
-                yield Hit(span=fetch.command.span, message=f"what {fetch.url} gives goes straight into {program}")
-        for command in step.commands:
-            word = runs_fetched(command)
-            if word:
-                yield Hit(span=word.span, message=f"{command.program} runs what a download gives")
+    for step in dockerfile.steps("RUN"):
+        yield from _piped(step.commands)
+
+
+@CURL_PIPE_SH.check(Script)
+def curl_pipe_sh_in_scripts(script: Script) -> Iterator[Hit]:
+    """In scripts that a Dockerfile runs."""
+    if runs_in_a_build(script):
+        yield from _piped(script.commands)
+
+
+def _piped(commands: Sequence[Command]) -> Iterator[Hit]:
+    for fetch in fetches(commands):
+        if _is_run(fetch):
+            program = next(command.program for command in fetch.piped if runs_code(command))
+            yield Hit(span=fetch.command.span, message=f"what {_shown(fetch)} gives goes straight into {program}")
+    for command in commands:
+        word = runs_fetched(command)
+        if word:
+            yield Hit(span=word.span, message=f"{command.program} runs what a download gives")
 
 
 @DOWNLOAD_UNVERIFIED.check(Dockerfile)
@@ -76,10 +85,23 @@ def download_unverified(dockerfile: Dockerfile) -> Iterator[Hit]:
     for step in dockerfile.steps("RUN", "ADD"):
         if step.keyword == "ADD":
             yield from _added(step)
-        elif not any(_is_check(command) for command in step.commands):
-            for fetch in fetches(step.commands):
-                if _is_artefact(fetch, step.commands) and not _is_run(fetch) and "substitution" not in fetch.command.inside:
-                    yield Hit(span=fetch.command.span, message=f"nothing checks what {_shown(fetch)} gives")
+        else:
+            yield from _unchecked(step.commands)
+
+
+@DOWNLOAD_UNVERIFIED.check(Script)
+def download_unverified_in_scripts(script: Script) -> Iterator[Hit]:
+    """In scripts that a Dockerfile runs."""
+    if runs_in_a_build(script):
+        yield from _unchecked(script.commands)
+
+
+def _unchecked(commands: Sequence[Command]) -> Iterator[Hit]:
+    if any(_is_check(command) for command in commands):
+        return
+    for fetch in fetches(commands):
+        if _is_artefact(fetch, commands) and not _is_run(fetch) and "substitution" not in fetch.command.inside:
+            yield Hit(span=fetch.command.span, message=f"nothing checks what {_shown(fetch)} gives")
 
 
 def _is_check(command: Command) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
+from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.finding import Hit
+from shipwheel.lint.image_scripts import runs_in_a_build
 from shipwheel.lint.installs import Requested
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import RequirementsFile
+from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 
@@ -53,7 +54,7 @@ _SETS = frozenset(("checkout", "reset", "switch", "fetch", "pull", "submodule"))
 def git_unpinned(dockerfile: Dockerfile) -> Iterator[Hit]:
     """Clones, and packages from repositories."""
     for stage in dockerfile.stages:
-        yield from _clones(stage)
+        yield from _clones([command for step in stage.steps if step.keyword == "RUN" for command in step.commands])
         for step in stage.steps:
             for install in step.installs:
                 yield from _packages(install.packages)
@@ -84,8 +85,14 @@ def _moves(url: str) -> bool:
     return archive is not None and archive[1].lower() in _BRANCHES
 
 
-def _clones(stage: Stage) -> Iterator[Hit]:
-    commands = [command for step in stage.steps if step.keyword == "RUN" for command in step.commands]
+@GIT_UNPINNED.check(Script)
+def git_unpinned_in_scripts(script: Script) -> Iterator[Hit]:
+    """In scripts that a Dockerfile runs."""
+    if runs_in_a_build(script):
+        yield from _clones(script.commands)
+
+
+def _clones(commands: Sequence[Command]) -> Iterator[Hit]:
     for number, command in enumerate(commands):
         if not _is_clone(command) or _is_fixed(command):
             continue

@@ -56,6 +56,15 @@ TWINS = [
         line=4,
         says="torch",
     ),
+    Twin(
+        rule="pip-unpinned",
+        name="install.sh",
+        bad="#!/bin/sh\npip install torch\n",
+        good="#!/bin/sh\npip install torch==2.4.0\n",
+        files={"Dockerfile": f"{BASE}COPY install.sh /tmp/\nRUN bash /tmp/install.sh\n"},
+        line=2,
+    ),
+    Twin(rule="pip-unpinned", name="install.sh", good="pip install torch\n", files={"Dockerfile": f"{BASE}COPY . .\n"}),
     Twin(rule="pip-unpinned", bad=f"{BASE}RUN if [ -f x ]; then pip install torch; fi\n", says="torch"),
     Twin(
         rule="requirements-unpinned",

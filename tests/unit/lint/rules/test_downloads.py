@@ -66,6 +66,21 @@ TWINS = [
     ),
     Twin(
         rule="download-unverified",
+        name="get.sh",
+        bad=f"curl -LO {FILE}\n",
+        good=f"curl -LO {FILE}\nsha256sum -c sums\n",
+        files={"Dockerfile": f"{BASE}COPY . /x\nRUN cd /x && ./get.sh\n"},
+    ),
+    Twin(
+        rule="curl-pipe-sh",
+        name="get.sh",
+        bad=f"curl -L {SCRIPT} | sh\n",
+        good=f"curl -LO {SCRIPT}\n",
+        files={"Dockerfile": f"{BASE}COPY get.sh /x/get.sh\nWORKDIR /x\nRUN . ./get.sh\n"},
+    ),
+    Twin(rule="curl-pipe-sh", name="get.sh", good=f"curl -L {SCRIPT} | sh\n", files={"Dockerfile": f"{BASE}COPY . /x\n"}),
+    Twin(
+        rule="download-unverified",
         good=(
             f"{BASE}RUN curl -fsSL https://example.org/repo.gpg -o /etc/apt/keyrings/repo.gpg\n"
             "RUN curl -s https://example.org/nvidia.list | tee /etc/apt/sources.list.d/n.list\n"

@@ -54,6 +54,13 @@ TWINS = [
         bad=f"{BASE}ADD https://github.com/a/b.git /b\n",
         good=f"{BASE}ADD https://github.com/a/b.git#v1.0 /b\n",
     ),
+    Twin(
+        rule="git-unpinned",
+        name="get.sh",
+        bad="git clone https://github.com/a/b\n",
+        good="git clone https://github.com/a/b && git -C b checkout v1\n",
+        files={"Dockerfile": f"{BASE}COPY get.sh /get.sh\nRUN /get.sh\n"},
+    ),
     Twin(rule="git-unpinned", good=f"{BASE}RUN git clone https://huggingface.co/a/b && git config x y && git lfs install\n"),
 ]
 
