@@ -126,7 +126,7 @@ TWINS = [
         good=RUNTIME + "WORKDIR /app\nCOPY pyproject.toml uv.lock ./\nRUN uv sync --frozen --extra cu126\n",
         files={
             "pyproject.toml": '[project]\nname = "x"\nversion = "1"\n',
-            "uv.lock": '[[package]]\nname = "torch"\nversion = "2.7+cu126"\n[[package]]\nname = "torch"\nversion = "2.7.0+cpu"\n',
+            "uv.lock": '[[package]]\nname = "torch"\nversion = "2.7+cu126"\n[[package]]\nname = "torch"\nversion = "2.7+cpu"\n',
         },
     ),
     # gpu-base-no-gpu-package
