@@ -82,7 +82,12 @@ def _as_json(source: Source, step: Step) -> Fix | None:
     """The same words as JSON, where nothing in them needs a shell."""
     command = step.commands[0]
     simple = len(step.commands) == 1 and not (command.wrappers or command.assignments or command.redirects or command.inside)
-    if not simple or step.instruction.heredocs or not all(word.known for word in command.words):
+    if (
+        not simple
+        or not _same_without_shell(step, command)
+        or step.instruction.heredocs
+        or not all(word.known for word in command.words)
+    ):
         return None
     start, end = command.words[0].span[0], command.words[-1].span[1]
     bare = "".join(source.text[a.span[1] : b.span[0]] for a, b in pairwise(command.words))
@@ -98,6 +103,18 @@ def _as_json(source: Source, step: Step) -> Fix | None:
     marks = [("[" if not at else "") + text + ("," if at < len(texts) - 1 else "]") for at, text in enumerate(texts)]
     edits = tuple(Edit(*word.span, mark) for word, mark in zip(command.words, marks, strict=True))
     return Fix(what="write it as JSON", edits=edits)
+
+
+def _same_without_shell(step: Step, command: Command) -> bool:
+    """Whether the program runs alike when the kernel starts it: no builtin, no script (a shell also runs those without #!), and no
+    entrypoint that gets the words instead of `sh -c`."""
+    alone = step.keyword == "ENTRYPOINT" or step.stage.last("ENTRYPOINT") is None
+    return (
+        alone
+        and starts_shell(step.stage)
+        and command.program not in _BUILTINS
+        and not command.program.endswith((".sh", ".bash"))
+    )
 
 
 @BROKEN.check(Dockerfile)

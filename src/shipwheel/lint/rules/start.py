@@ -143,7 +143,9 @@ def _buffers(start: Start) -> bool:
         return False
     words = start.command.words
     at = next((index for index, word in enumerate(words) if is_python(word.text.rpartition("/")[2])), len(words))
-    return (len(start.words) > 1 or start.module) and not any(word.text == "-u" for word in words[at + 1 : at + 4])
+    return (len(start.words) > 1 or start.module or start.server is not None) and not any(
+        word.text == "-u" for word in words[at + 1 : at + 4]
+    )
 
 
 _TOKEN = re.compile(r"--(?:\w+App|IdentityProvider|PasswordIdentityProvider)\.(token|password|hashed_password)=(.*)", re.DOTALL)

@@ -29,6 +29,9 @@ TWINS = [
         good=SLIM + "CMD cd /app && exec uvicorn main:app\n",
         fixed=SLIM + "ENV PORT=80\nCMD uvicorn main:app --port $PORT\n",
     ),
+    Twin(  # a shell runs scripts without #! too
+        rule="shell-form", bad=SLIM + "CMD /run.sh\n", fixed=SLIM + "CMD /run.sh\n"
+    ),
     Twin(  # what is empty now may be set at run time
         rule="shell-form",
         bad=SLIM + "ENV ARGS=\nCMD python app.py $ARGS\n",
