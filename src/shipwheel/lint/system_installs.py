@@ -11,6 +11,11 @@ from shipwheel.lint.source import Span
 _LISTS = re.compile(r"apt/lists|/var/lib/apt\b|/var/lib/\{|/var/lib/\*")
 _CLEANER = re.compile(r"clean", re.IGNORECASE)
 
+_HARMLESS = frozenset(
+    ("apt-get", "apt", "apt-cache", "rm", "echo", "set", "export", "sed", "mkdir", "cp", "mv", "ln", "cat", "tee", "true", "")
+)
+"""Programs that need no package lists; with apt's other actions beside update."""
+
 
 def installs_of(step: Step, manager: str, *actions: str) -> list[Install]:
     """Those of one manager, of all actions or of these."""
@@ -53,3 +58,18 @@ def lists_removed(step: Step, update: Install) -> bool:
         if texts and _CLEANER.search(texts[0]):
             return True
     return False
+
+
+def only_updates(step: Step) -> bool:
+    """Whether a RUN fetches lists and does nothing that needs them."""
+    if step.keyword != "RUN" or not installs_of(step, "apt", "update") or off_layer(step, "/var/lib/apt/lists"):
+        return False
+    if {one.action for one in step.installs} != {"update"} or lists_removed(step, installs_of(step, "apt", "update")[-1]):
+        return False
+    return all(command.program in _HARMLESS and not command.inside for command in step.commands)
+
+
+def needs_lists(step: Step) -> bool:
+    """Whether a RUN installs before it updates, if it does: from lists of an earlier layer."""
+    first = next((one for one in installs_of(step, "apt", "install", "update", "build-dep")), None)
+    return first is not None and first.action != "update" and not first.command.has("--update")

@@ -9,7 +9,7 @@ from shipwheel.lint.chains import after_word, appended, in_place, text_of
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Fix, Hit
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.system_installs import action_span, installs_of, lists_removed, off_layer, sudo
+from shipwheel.lint.system_installs import action_span, installs_of, lists_removed, needs_lists, off_layer, only_updates, sudo
 from shipwheel.lint.wording import listed
 
 BEST_PRACTICES = "https://docs.docker.com/build/building/best-practices/#apt-get"
@@ -39,16 +39,24 @@ def caches_stay(dockerfile: Dockerfile) -> Iterator[Hit]:
     for step in _kept_runs(dockerfile):
         if not step.installs:
             continue
-        yield from _apt_lists(step)
+        yield from _apt_lists(dockerfile, step)
         yield from _apk_index(step)
         yield from _dnf_cache(step)
 
 
-def _apt_lists(step: Step) -> Iterator[Hit]:
+def _relied_on(dockerfile: Dockerfile, step: Step) -> bool:
+    """Whether something later may take the lists that this RUN leaves: then it is to be joined to that, not to be cleaned."""
+    if only_updates(step):
+        return True
+    heirs = (one for stage in dockerfile.stages if step.stage in stage.lineage for one in stage.steps)
+    return any(needs_lists(one) for one in heirs if one.span > step.span)
+
+
+def _apt_lists(dockerfile: Dockerfile, step: Step) -> Iterator[Hit]:
     updates = [one for one in installs_of(step, "apt") if one.action == "update" or one.command.has("--update")]
     if not updates or off_layer(step, "/var/lib/apt/lists") or lists_removed(step, updates[-1]):
         return
-    edits = appended(step, f"{sudo(updates[-1])}rm -rf /var/lib/apt/lists/*")
+    edits = () if _relied_on(dockerfile, step) else appended(step, f"{sudo(updates[-1])}rm -rf /var/lib/apt/lists/*")
     yield Hit(
         span=updates[0].command.span,
         message=f"the package lists that {updates[0].tool} fetches stay in the layer",

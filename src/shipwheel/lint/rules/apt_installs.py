@@ -11,7 +11,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.installs import Install
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.apt import BEST_PRACTICES
-from shipwheel.lint.system_installs import installs_of, lists_removed, off_layer, sudo, verb_span
+from shipwheel.lint.system_installs import installs_of, off_layer, only_updates, sudo, verb_span
 from shipwheel.lint.tables import table
 from shipwheel.lint.wording import listed
 
@@ -19,11 +19,6 @@ _ASSUMES_YES = re.compile(r"assume-?yes|assumeyes|force-?yes", re.IGNORECASE)
 _OTHER_SOURCES = re.compile(r"sources\.list|add-apt-repository|apt-add-repository|dpkg -i|\.deb\b")
 _RUNS_UPDATE = frozenset(("bash", "sh", "source", ".", "add-apt-repository", "apt-add-repository"))
 """Programs behind which an update may hide."""
-
-_HARMLESS = frozenset(
-    ("apt-get", "apt", "apt-cache", "rm", "echo", "set", "export", "sed", "mkdir", "cp", "mv", "ln", "cat", "tee", "true", "")
-)
-"""Programs that need no package lists; with apt's other actions beside update."""
 
 
 APT_UPDATE_ALONE = Rule(
@@ -43,21 +38,12 @@ def update_alone(dockerfile: Dockerfile) -> Iterator[Hit]:
     for stage in dockerfile.stages:
         covered = False
         for number, step in enumerate(stage.steps):
-            if _only_updates(step):
+            if only_updates(step):
                 first = next(_stale(stage, number + 1), None)
                 covered = covered or first is not None
                 yield _alone(stage, number, first)
             elif (stale := _stale_install(step)) and not covered:
                 yield _without_update(step, stale)
-
-
-def _only_updates(step: Step) -> bool:
-    """Whether a RUN fetches lists and does nothing that needs them."""
-    if step.keyword != "RUN" or not installs_of(step, "apt", "update") or off_layer(step, "/var/lib/apt/lists"):
-        return False
-    if {one.action for one in step.installs} != {"update"} or lists_removed(step, installs_of(step, "apt", "update")[-1]):
-        return False
-    return all(command.program in _HARMLESS and not command.inside for command in step.commands)
 
 
 def _stale_install(step: Step) -> Install | None:

@@ -161,7 +161,9 @@ def _kept(step: Step, tool: _Tool, installs: list[Install]) -> Hit:
     if tool in (_PIP, _UV):
         edits = after_word(tool.options[0], [spot for spot in spots if in_place(step, spot)])
     elif tool is _CONDA:
-        edits = appended(step, f"{installs[-1].tool} clean -afy")
+        program = installs[-1].command.words[0]
+        name = step.instruction.body.source.text[slice(*program.span)] if in_place(step, program.span) else program.text
+        edits = appended(step, f"{name} clean -afy")
     return Hit(
         span=installs[0].command.span,
         message=f"{called(installs[0])} leaves its cache in the layer",

@@ -42,6 +42,16 @@ APT_CACHE = [
         bad=BASE + "RUN apt-get install --update -y curl\n",
         good="FROM alpine:3.20\nRUN apk add --no-network --virtual .deps $deps\n",
     ),
+    Twin(  # a later RUN takes these lists: first it gets an update of its own
+        rule="apt-cache",
+        bad=BASE + "RUN apt-get update && apt-get install -y a\nRUN apt-get install -y b\n",
+        fixed=BASE + "RUN apt-get update && apt-get install -y a\nRUN apt-get install -y b\n",
+    ),
+    Twin(
+        rule="apt-cache",
+        bad=BASE + "RUN apt-get update\nRUN ./install.sh\n",
+        fixed=BASE + "RUN apt-get update\nRUN ./install.sh\n",
+    ),
     Twin(  # thrown away with its stage
         rule="apt-cache",
         bad="FROM debian:12 AS a\nRUN apt-get update && apt-get install -y gcc\nFROM a\nRUN gcc -v\n",

@@ -51,9 +51,9 @@ PIP_CACHE = [
     ),
     Twin(
         rule="pip-cache",
-        bad="FROM continuumio/miniconda3\nRUN conda install -y numpy\n",
+        bad="FROM continuumio/miniconda3\nRUN /opt/conda/bin/conda install -y numpy\n",
         good="FROM continuumio/miniconda3\nRUN mamba install -y numpy && conda clean -afy\n",
-        fixed="FROM continuumio/miniconda3\nRUN conda install -y numpy && conda clean -afy\n",
+        fixed="FROM continuumio/miniconda3\nRUN /opt/conda/bin/conda install -y numpy && /opt/conda/bin/conda clean -afy\n",
     ),
     Twin(
         rule="pip-cache",
