@@ -152,18 +152,26 @@ class _Builder:
         elif kind == "ScalarEvent":
             plain = event.style in (None, "") and event.tag is None
             value = _scalar(event.value) if plain else event.value
-            self._place(Node(value=value, raw=event.value, span=(start, end), key_span=(start, end)), event.anchor)
+            key_span = self._key_span or (start, end)
+            self._place(Node(value=value, raw=event.value, span=(start, end), key_span=key_span), event.anchor)
         elif kind == "AliasEvent":
             target = self.anchors.get(event.anchor)
             if target is None:
                 self.faults.append(Fault(span=(start, end), message=f"there is no anchor &{event.anchor} before this"))
-            empty = Node(value=None, span=(start, end), key_span=(start, end))
-            self._place(replace(target or empty, span=(start, end), key_span=(start, end)), None)
+            key_span = self._key_span or (start, end)
+            empty = Node(value=None, span=(start, end), key_span=key_span)
+            self._place(replace(target, span=(start, end), key_span=key_span) if target else empty, None)
+
+    @property
+    def _key_span(self) -> Span | None:
+        """Of the key whose value comes next."""
+        parent = self.stack[-1] if self.stack else None
+        return parent.next_key_span if parent and parent.key is not None else None
 
     def _open(self, event: Any, value: dict[str, Node] | list[Node], start: int) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise _TooMuchError(f"values stand more than {MAX_DEPTH} deep in each other", start)
-        key_span = self.stack[-1].next_key_span if self.stack and self.stack[-1].key is not None else (start, start + 1)
+        key_span = self._key_span or (start, start + 1)
         opened = _Open(
             value=value, start=start, anchor=event.anchor, flow=bool(event.flow_style), key_span=key_span, last=start
         )
@@ -209,7 +217,7 @@ class _Builder:
             self.faults.append(
                 Fault(span=parent.next_key_span, message=f"the key {key} stands twice; only the last one counts")
             )
-        mapping[key] = replace(node, key_span=parent.next_key_span)
+        mapping[key] = node
 
 
 def _scalar(text: str) -> str | int | float | bool | None:
