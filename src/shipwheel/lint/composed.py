@@ -13,7 +13,6 @@ from shipwheel.lint.source import Source
 from shipwheel.lint.subjects import Compose, Manifest, Node
 from shipwheel.lint.word import Word
 
-
 _BUILT: WeakKeyDictionary[Source, tuple[tuple[str, Node], ...]] = WeakKeyDictionary()
 """Of each compose file the paths of the Dockerfiles that its services build; a workspace asks for them once a Dockerfile."""
 

@@ -106,8 +106,8 @@ def _as_json(source: Source, step: Step) -> Fix | None:
 
 
 def _same_without_shell(step: Step, command: Command) -> bool:
-    """Whether the program runs alike when the kernel starts it: no builtin, no script (a shell also runs those without #!), and no
-    entrypoint that gets the words instead of `sh -c`."""
+    """Whether the program runs alike when the kernel starts it: no builtin, no script (a shell also runs those without #!),
+    and no entrypoint that gets the words instead of `sh -c`."""
     alone = step.keyword == "ENTRYPOINT" or step.stage.last("ENTRYPOINT") is None
     return (
         alone
