@@ -96,6 +96,7 @@ BUILDKIT_DEFAULT = Rule(
 _RETIRED_REPOSITORY = "nvidia.github.io/nvidia-docker"
 _CONTINUED = re.compile(r"^[^#\"'\n]*[ \t](?P<end>\\[ \t]+#[^\n\r]*)", re.MULTILINE)
 """Quotes before it may be open, and # in one is no comment: nothing is said then."""
+_KEY = re.compile(r"[A-Za-z][\w-]{0,30}")
 _SECRET_KEYS = frozenset({"id", "src", "source", "env", "type"})
 
 
@@ -177,13 +178,13 @@ def secret_cli_syntax(script: Script) -> Iterator[Hit]:
 
 def _secret(script: Script, option: Option) -> Hit | None:
     fields = [field.partition("=") for field in option.value.split(",")]
-    names = [name.strip().lower() for name, _, _ in fields]
-    unknown = next((name for name in names if name not in _SECRET_KEYS), None)
+    unknown = next(((name, value) for name, _, value in fields if name.strip().lower() not in _SECRET_KEYS), None)
     if unknown is None or not option.value or "$" in "".join(name for name, _, _ in fields):
         return None
-    what = f"--secret has the key {unknown}" if all(equals for _, equals, _ in fields) else "--secret has a field without a key"
+    name, value = unknown
+    what = f"has the key {name}" if _KEY.fullmatch(name) and value.strip("=") else "has a field without a key"
     fix = _secret_fix(script, option) if len(fields) == 1 else None
-    return Hit(span=option.word.span, message=f"{what}; Docker knows id, src, env and type", fix=fix)
+    return Hit(span=option.word.span, message=f"--secret {what}; Docker knows id, src, env and type", fix=fix)
 
 
 def _secret_fix(script: Script, option: Option) -> Fix | None:
@@ -191,7 +192,7 @@ def _secret_fix(script: Script, option: Option) -> Fix | None:
     start, end = option.word.span
     name, equals, path = option.value.partition("=")
     at = script.source.text.find(f"{name}=", start, end)
-    if not equals or at < 0 or not path:
+    if not equals or at < 0 or not path.strip("="):
         return None
     edit = Edit(at, at + len(name) + 1, f"id={name},src=")
     return Fix(what="write id= and src=", edits=(edit,))

@@ -92,6 +92,7 @@ TWINS = [
         bad='docker buildx build --secret=token="$HOME/t" .\n',
         good='docker buildx build --secret=id=token,src="$HOME/t" .\ndocker service create --secret source=a,target=b x\n',
     ),
+    Twin(rule="secret-cli-syntax", name="build.sh", bad="docker build --secret c2VjcmV0== .\n", says="a field without a key"),
     Twin(
         rule="secret-cli-syntax",
         name="build.sh",
