@@ -73,3 +73,15 @@ def needs_lists(step: Step) -> bool:
     """Whether a RUN installs before it updates, if it does: from lists of an earlier layer."""
     first = next((one for one in installs_of(step, "apt", "install", "update", "build-dep")), None)
     return first is not None and first.action != "update" and not first.command.has("--update")
+
+
+def leaves_lists(step: Step) -> list[Install]:
+    """The commands of a RUN that fetch package lists, where these stay in the layer."""
+    updates = [one for one in installs_of(step, "apt") if one.action == "update" or one.command.has("--update")]
+    stay = updates and not off_layer(step, "/var/lib/apt/lists") and not lists_removed(step, updates[-1])
+    return updates if stay else []
+
+
+def names_lists(path: str) -> bool:
+    """Whether removing a path removes the package lists."""
+    return _LISTS.search(path) is not None

@@ -9,7 +9,7 @@ from shipwheel.lint.chains import after_word, appended, in_place, text_of
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Fix, Hit
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.system_installs import action_span, installs_of, lists_removed, needs_lists, off_layer, only_updates, sudo
+from shipwheel.lint.system_installs import action_span, installs_of, leaves_lists, needs_lists, off_layer, only_updates, sudo
 from shipwheel.lint.wording import listed
 
 BEST_PRACTICES = "https://docs.docker.com/build/building/best-practices/#apt-get"
@@ -53,8 +53,8 @@ def _relied_on(dockerfile: Dockerfile, step: Step) -> bool:
 
 
 def _apt_lists(dockerfile: Dockerfile, step: Step) -> Iterator[Hit]:
-    updates = [one for one in installs_of(step, "apt") if one.action == "update" or one.command.has("--update")]
-    if not updates or off_layer(step, "/var/lib/apt/lists") or lists_removed(step, updates[-1]):
+    updates = leaves_lists(step)
+    if not updates:
         return
     edits = () if _relied_on(dockerfile, step) else appended(step, f"{sudo(updates[-1])}rm -rf /var/lib/apt/lists/*")
     yield Hit(

@@ -15,6 +15,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell import Command
 from shipwheel.lint.source import Span
+from shipwheel.lint.system_installs import installs_of, leaves_lists, names_lists
 from shipwheel.lint.wording import listed
 from shipwheel.lint.workspace import BuildContext
 
@@ -197,8 +198,10 @@ def _removals(context: BuildContext, step: Step, earlier: Sequence[Step]) -> Ite
             paths = list(_paths(step, command))
             names = [one.path for path in paths for one in added if _removes(path, one.path)]
             names += [path for path in paths if any(_part(context, one, path) for one in earlier)]
+            if any(map(names_lists, paths)) and not installs_of(step, "apt", "update") and any(map(leaves_lists, earlier)):
+                names.append("the lists of apt-get update")
             if names:
-                message = f"{listed(names)} is removed here, and stays in the layer that brought it"
+                message = f"removed here, but still in the layer that brought it: {listed(names)}"
                 yield Hit(span=command.span, message=message)
         elif command.program in ("apt-get", "apt") and {"remove", "purge", "autoremove"} & {
             word.text for word in command.words
@@ -230,7 +233,7 @@ def _purged(command: Command, earlier: Sequence[Step]) -> Iterator[Hit]:
     }
     names = [word.text for word in command.arguments if word.text in there]
     if names:
-        message = f"{listed(names)} is removed here, and stays in the layer that installed it"
+        message = f"removed here, but still in the layer that installed it: {listed(names)}"
         yield Hit(span=command.span, message=message, remedy="Install, use and remove it in one RUN, or in a stage of its own.")
 
 

@@ -81,7 +81,7 @@ LATE = [
         rule="rm-later-layer",
         bad=BASE + "RUN apt-get install -y gcc git\nRUN pip install x\nRUN apt-get purge -y gcc && apt-get autoremove -y\n",
         good=BASE + "RUN apt-get install -y gcc && pip install x && apt-get purge -y gcc\nRUN apt-get autoremove\n",
-        says="gcc is removed here",
+        says="installed it: gcc",
     ),
     Twin(
         rule="rm-later-layer",
@@ -90,7 +90,19 @@ LATE = [
         good=BASE + "COPY . .\nRUN python app.py && rm -rf build app.py\n",
         says="/app/data",
     ),
-    Twin(rule="rm-later-layer", good=BASE + "RUN apt-get update\nRUN rm -rf /var/lib/apt/lists/* /root/.cache\n"),
+    Twin(
+        rule="rm-later-layer",
+        bad=BASE + "RUN apt-get update && apt-get install -y a\nRUN rm -rf /var/lib/apt/lists/*\n",
+        good=BASE
+        + "RUN apt-get update && apt-get install -y a && rm -rf /var/lib/apt/lists/*\nRUN rm -rf /var/lib/apt/lists/*\n",
+        line=4,
+        says="the lists",
+    ),
+    Twin(
+        rule="rm-later-layer",
+        good=BASE + "RUN apt-get update\nRUN apt-get update && apt-get install -y a && rm -rf /var/lib/apt/lists/*\n",
+    ),
+    Twin(rule="rm-later-layer", good=BASE + "RUN pip install a\nRUN rm -rf /root/.cache\n"),
     Twin(rule="rm-later-layer", good="FROM a AS b\nCOPY m.bin /m.bin\nRUN rm /m.bin\nFROM a\nCOPY --from=b /x /x\n"),
 ]
 ROWS = [
