@@ -154,10 +154,13 @@ _CONFIG_PASSWORD = re.compile(r"c\.\w+\.(?:hashed_)?password\s*=\s*u?['\"\\]+\w"
 _CONFIG_ROOT = re.compile(r"c\.\w+App\.allow_root\s*=\s*True")
 
 
+_NAMED = re.compile(r"jupyter|start-(notebook|singleuser)")
+
+
 def _jupyter(file: Dockerfile) -> Iterator[tuple[Start, tuple[Word, ...]]]:
     seen: set[int] = set()
     for _, start in starts(file):
-        if start.span[0] not in seen and any("jupyter" in word.text for word in start.command.words[:6]):
+        if start.span[0] not in seen and any(_NAMED.search(word.text) for word in start.command.words[:6]):
             seen.add(start.span[0])
             yield start, start.command.words
 
@@ -184,7 +187,7 @@ def _open_jupyter(file: Dockerfile) -> Iterator[Hit]:
         if token := _empty_token(words):
             yield Hit(span=start.place(token), message="Jupyter's token is empty: it asks nobody who they are")
     for step in _kept(file):
-        text = _text(step)
+        text = _text(step) + _settings(file, step)
         if _CONFIG.search(text) and not _CONFIG_PASSWORD.search(text):
             yield Hit(span=step.span, message="Jupyter's configuration sets an empty token: it asks nobody who they are")
 
@@ -203,12 +206,18 @@ def _root_jupyter(file: Dockerfile) -> Iterator[Hit]:
         if word := given(words, ("--allow-root",)):
             yield Hit(span=start.place(word), message="Jupyter is allowed to run as root")
     for step in _kept(file):
-        if _CONFIG_ROOT.search(_text(step)):
+        if _CONFIG_ROOT.search(_text(step) + _settings(file, step)):
             yield Hit(span=step.span, message="Jupyter's configuration allows root")
 
 
 def _kept(file: Dockerfile) -> Iterator[Step]:
     return (step for stage in file.kept for step in stage.steps if step.keyword in ("RUN", "COPY") and not step.onbuild)
+
+
+def _settings(file: Dockerfile, step: Step) -> str:
+    """The text of Jupyter's own settings that a COPY brings from the context."""
+    names = (word.text for word in step.sources if re.search(r"jupyter\w*config\.py$", word.text) and not step.copies_from)
+    return "".join(source.text for name in names if (source := file.context.read(name)))
 
 
 def _text(step: Step) -> str:

@@ -73,6 +73,19 @@ TWINS = [
         + "RUN echo \"c.ServerApp.token = os.environ['T']\" >> /etc/jupyter/jupyter_server_config.py\nCMD jupyter lab\n",
         line=2,
     ),
+    Twin(
+        rule="jupyter-no-auth",
+        bad='FROM quay.io/jupyter/scipy-notebook:2025-01-01\nCMD ["start-notebook.py", "--IdentityProvider.token=\'\'"]\n',
+        good='FROM quay.io/jupyter/scipy-notebook:2025-01-01\nCMD ["start-notebook.py"]\n',
+    ),
+    Twin(
+        rule="jupyter-no-auth",
+        bad=SLIM + "COPY jupyter_server_config.py /etc/jupyter/\nCMD jupyter lab\n",
+        good=SLIM + "COPY jupyter_server_config.py /etc/jupyter/\nCMD jupyter lab\n",
+        bad_files={"jupyter_server_config.py": "c.ServerApp.token = ''\n"},
+        good_files={"jupyter_server_config.py": "c.ServerApp.ip = '*'\n"},
+        line=2,
+    ),
     Twin(rule="jupyter-no-auth", good=SLIM + "CMD jupyter lab --IdentityProvider.token=$TOKEN\n"),
     Twin(
         rule="jupyter-root",
