@@ -23,12 +23,9 @@ _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]
 _CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: value for value in (True, False) for word in (str(value), str(value).lower(), str(value).upper())
 }
-_TEMPLATE = re.compile(
-    r"^[ \t]*(?:-[ \t]+)?\{\{"
-    r"|\{\{-?[ \t]*(?:\.(?:Values|Chart|Release|Capabilities|Files|Template)\b|include\b|template\b|toYaml\b)"
-    r"|\{%-?[ \t]*(?:if|for|set|endif|endfor|include|extends|block|macro)\b",
-    re.MULTILINE,
-)
+_HELM = re.compile(r"\{\{-?[ \t]*(?:\.(?:Values|Chart|Release|Capabilities|Files|Template)\b|include\b|template\b|toYaml\b)")
+_BRACES = re.compile(r"(?<!\$)\{[{%]")
+"""What Helm, Jinja and Go templates have and YAML seldom; `${{ }}` is GitHub's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +43,11 @@ class Documents:
 @lru_cache(maxsize=32)
 def read_yaml(source: Source) -> Documents:
     """The documents of a file; never raises, whatever the text."""
-    if _TEMPLATE.search(source.text):
+    if _HELM.search(source.text):
         return Documents(template=True)
     builder = _Builder(shift=1 if source.text.startswith("\ufeff") else 0)
     fault = _feed(builder, source.text)
-    if fault and "{{" in source.text.replace("${{", ""):
+    if fault and _BRACES.search(source.text):
         return Documents(template=True)
     faults = (*builder.faults, *([fault] if fault else []))
     return Documents(roots=tuple(builder.roots), faults=tuple(sorted(faults, key=lambda one: one.span)))

@@ -90,7 +90,9 @@ def test_templates_are_told_apart(text: str) -> None:
     assert read(text) == Documents(template=True)
 
 
-@pytest.mark.parametrize("text", ["a: ${{ github.sha }}\n", 'a: "{{.ID}}"\n', "a: '{{ item }}'\n"])
+@pytest.mark.parametrize(
+    "text", ["a: ${{ github.sha }}\n", 'a: "{{.ID}}"\n', "a: '{{ item }}'\n", "a: |\n  {{ b }}\n  {% if c %}\n"]
+)
 def test_braces_in_a_string_are_no_template(text: str) -> None:
     assert root(text).get("a")
 
