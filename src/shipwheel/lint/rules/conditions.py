@@ -37,6 +37,7 @@ _TOKEN = re.compile(
 )
 _COMPARED = re.compile(r"""((?:"[^"]*"|'[^']*'|\$\{[^}]*\}|[\w.$@-])*?)(!=|==?)((?:"[^"]*"|'[^']*'|\$\{[^}]*\}|[\w.$@/:-])*)""")
 _VARIABLE = re.compile(r"\$(?:\w+|\{[^}]*\})")
+_LONE_VARIABLE = re.compile(r"""\[\[?\s+"?\$\{?(\w+)\}?"?\s+\]\]?""")
 _UNQUOTED = re.compile(r"\$(?:\w+|\{[^}]*\}|\((?:[^()]|\([^()]*\))*\))|`[^`]*`")
 _BRACES = re.compile(r"(?<!\$)\{[^{}\s\"'$]*(?:,|[\w]\.\.[\w])[^{}\s\"']*\}")
 _QUOTED = re.compile(r"'[^']*'|\"(?:[^\"\\]|\\.)*\"|\\.|\$\{[^}]*\}", re.DOTALL)
@@ -52,8 +53,24 @@ def conditions_of_instructions(dockerfile: Dockerfile) -> Iterator[Hit]:
     for step in dockerfile.steps("RUN", "CMD", "ENTRYPOINT", "HEALTHCHECK"):
         dash = not _uses_bash(step) and step.stage.facts.distribution in ("debian", "ubuntu")
         for command in step.commands:
-            if "sh -c" not in command.inside and (hit := _condition(command, dockerfile.source, dash=dash)):
+            if "sh -c" in command.inside:
+                continue
+            if hit := _condition(command, dockerfile.source, dash=dash) or _only_not_empty(command, step, dockerfile.source):
                 yield hit
+
+
+def _only_not_empty(command: Command, step: Step, source: Source) -> Hit | None:
+    """`[ $FLAG ]` where FLAG is "false" unless a build says otherwise."""
+    raw = source.text[slice(*command.span)] if command.program in ("[", "[[") else ""
+    found = _LONE_VARIABLE.fullmatch(raw)
+    default = step.variables.get(found[1]) if found else None
+    if not found or default not in ("false", "False", "0", "no", "off"):
+        return None
+    return Hit(
+        span=command.span,
+        message=f"{raw} is true for {default} too, as it is for every text that is not empty",
+        remedy=f'write [ "${found[1]}" = "true" ], or what else is meant',
+    )
 
 
 @COND_ALWAYS_TRUE.check(Script)

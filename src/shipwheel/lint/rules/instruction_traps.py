@@ -93,10 +93,11 @@ def copied_from_above(dockerfile: Dockerfile) -> Iterator[Hit]:
         for word in step.sources:
             found = _PARENTS.match(word.text)
             if found:
-                inside = word.text[found.end() :] or "the whole context"
+                place = f"the root of {step.copies_from}" if step.copies_from else "the context"
+                inside = word.text[found.end() :] or f"all of {place}"
                 yield Hit(
                     span=word.span,
-                    message=f"{word.text} is above the context: {inside} is copied instead",
+                    message=f"{word.text} is above {place}: {inside} is copied instead",
                     fix=_without_parents(dockerfile.source, word.span),
                 )
                 break

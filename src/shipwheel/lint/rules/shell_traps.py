@@ -49,7 +49,7 @@ BACKGROUND_AMPERSAND = Rule(
 )
 
 _SHELL_STATE = frozenset(
-    {"export", "cd", "alias", "umask", "ulimit", "unset", "declare", "readonly", "typeset", "set", "shopt"}
+    {"export", "cd", "alias", "umask", "ulimit", "unset", "declare", "readonly", "typeset", "set", "shopt", "source", "."}
 )
 _ALWAYS_EXPORTED = frozenset(
     {"PATH", "HOME", "PWD", "IFS", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LIBRARY_PATH", "PS1", "PS4", "SHELL"}
