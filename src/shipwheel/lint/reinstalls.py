@@ -50,9 +50,10 @@ class Reinstalls:
 
 
 def reinstalls(context: BuildContext, steps: Sequence[Step]) -> Iterator[Reinstalls]:
-    """Of a stage, the first COPY of code that installs follow."""
+    """Of a stage, the first COPY of code that installs follow; behind other packages only that of the whole context."""
     for number, step in enumerate(steps):
-        if not step.onbuild and _brings_code(context, step):
+        done = any(_is_python(install) for earlier in steps[:number] for install in earlier.installs)
+        if not step.onbuild and _brings_code(context, step) and (whole_copy(step) or not done):
             found = tuple(_needless(context, steps, number))
             if found and (whole_copy(step) or any(_is_python(install) for _, install in found)):
                 yield Reinstalls(context=context, steps=steps, number=number, installs=found)

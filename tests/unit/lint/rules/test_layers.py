@@ -92,6 +92,19 @@ ORDER = [
         files=FILES,
         good=BASE + "COPY . .\nRUN pip install --upgrade pip && pip install --no-deps .\n",
     ),
+    Twin(
+        rule="copy-before-install",
+        good=BASE + "COPY tools/telemetry.py /usr/local/bin/\nCOPY a/__init__.py a/\nRUN pip install -r requirements.txt\n",
+    ),
+    Twin(  # a folder of which only the name is known
+        rule="copy-before-install",
+        bad=BASE + "COPY ./api /api/api\nCOPY requirements.txt /\nRUN pip install -r /requirements.txt\n",
+        good=BASE + "COPY ./wheels /wheels\nCOPY config /config\nRUN pip install -r /requirements.txt\n",
+        says="COPY ./api",
+    ),
+    Twin(rule="copy-before-install", good=BASE + "COPY . /x\nRUN apt-get update && apt-get install -y git && make -C /x\n"),
+    Twin(rule="copy-before-install", good=BASE + PIP + "COPY api api\nRUN pip install tomli==2.0\n"),
+    Twin(rule="copy-before-install", good=BASE + "COPY healthcheck.py .\nRUN apt-get install -y curl\n"),
     Twin(rule="copy-before-install", files={"requirements.txt": "x==1\n", "run.sh": ""}, good=BASE + "COPY . .\n" + PIP),
     Twin(rule="copy-before-install", good="FROM a AS b\nFROM c\nCOPY --from=b . .\nRUN pip install numpy\n"),
 ]
