@@ -152,6 +152,9 @@ def _only_state_hit(commands: Sequence[Command]) -> Hit | None:
             return Hit(
                 span=command.span, message=f"{command.program} is forgotten when this RUN ends, and nothing follows in it"
             )
+        if command.program in ("source", ".") and not _activated(command) and len(command.words) > 1:
+            message = f"what {command.words[1].text} sets is gone when this RUN ends, and nothing in it uses it"
+            return Hit(span=command.span, message=message)
     return None
 
 
