@@ -49,8 +49,10 @@ BACKGROUND_AMPERSAND = Rule(
 )
 
 _SHELL_STATE = frozenset(
-    {"export", "cd", "alias", "umask", "ulimit", "unset", "declare", "readonly", "typeset", "set", "shopt", "source", "."}
+    {"export", "cd", "alias", "umask", "ulimit", "unset", "declare", "readonly", "typeset", "set", "shopt"}
 )
+_SETTINGS = re.compile(r"(?:(?:^|[/._-])env(?:\.sh)?|setvars\.sh|setup\.bash|\.(?:bash|zsh)rc|profile)$")
+"""Files that only set variables; others may do work when they are sourced."""
 _ALWAYS_EXPORTED = frozenset(
     {"PATH", "HOME", "PWD", "IFS", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "LIBRARY_PATH", "PS1", "PS4", "SHELL"}
 )
@@ -133,6 +135,8 @@ def _useless(step: Step, source: Source) -> Hit | None:
 def _only_state(command: Command) -> bool:
     if command.redirects or command.wrappers or "|" in (command.before, command.after):
         return False
+    if command.program in ("source", "."):
+        return len(command.words) == 2 and bool(_SETTINGS.search(command.words[1].text))
     return command.program in _SHELL_STATE or (not command.program and bool(command.assignments))
 
 
@@ -152,7 +156,7 @@ def _only_state_hit(commands: Sequence[Command]) -> Hit | None:
             return Hit(
                 span=command.span, message=f"{command.program} is forgotten when this RUN ends, and nothing follows in it"
             )
-        if command.program in ("source", ".") and not _activated(command) and len(command.words) > 1:
+        if command.program in ("source", "."):
             message = f"what {command.words[1].text} sets is gone when this RUN ends, and nothing in it uses it"
             return Hit(span=command.span, message=message)
     return None

@@ -40,6 +40,7 @@ EXPORTS = [
     _run("noop-export", "RUN export A=1 && export B=2", 'RUN echo "export A=1" >> /etc/profile'),
     _run("noop-export", "RUN <<EOF\nmake\nexport A=1\nEOF", "RUN <<EOF\nexport A=1\nmake\nEOF"),
     _run("noop-export", good="RUN set -e"),
+    _run("noop-export", good="RUN . /clone.sh x"),
     _run("noop-export", good="ARG A\nRUN A=${A:-1} && make"),
     _run("noop-export", good="ENV A=0\nRUN A=1 && make"),
     _run("noop-export", good="RUN PATH=/x:$PATH && make"),
