@@ -176,7 +176,7 @@ def start_of(dockerfile: Dockerfile, stage: Stage) -> Start | None:
         server=server,
         file=source_path if source else "",
         python=python_start(source) if source else None,
-        configured=server is not None and _configured(dockerfile, stage, server),
+        configured=server is not None and (stage.facts.serves or _configured(dockerfile, stage, server)),
     )
 
 

@@ -21,6 +21,7 @@ MISSING = Rule(
     why="The container does not start: `no such file or directory`, or `command not found`",
     remedy="Install or copy it in the last stage, or start what is there",
     source="https://docs.docker.com/reference/dockerfile/#entrypoint",
+    dated="images.toml",
 )
 NO_CMD = Rule(
     key="no-cmd",

@@ -33,6 +33,7 @@ MISSING_BINARY = Rule(
     remedy="Ask with Python, which is there: python -c \"import urllib.request; urllib.request.urlopen('http://localhost:8000/health')\"",
     source=_REFERENCE,
     fix="automatic",
+    dated="images.toml",
 )
 MISSING_MODULE = Rule(
     key="healthcheck-missing-module",
@@ -42,6 +43,7 @@ MISSING_MODULE = Rule(
     remedy="Use urllib.request.urlopen of the standard library; it raises on a status of 400 and above",
     source="https://docs.python.org/3/library/urllib.request.html#urllib.request.urlopen",
     fix="automatic",
+    dated="plain.toml",
 )
 IGNORES_STATUS = Rule(
     key="healthcheck-ignores-status",

@@ -22,6 +22,7 @@ EXPOSE_MISMATCH = Rule(
     why="Whoever publishes the port that EXPOSE names, or trusts the health check, talks to a port on which nothing listens",
     remedy="Write the same port in EXPOSE, in the command and in HEALTHCHECK",
     source="https://docs.docker.com/reference/dockerfile/#expose",
+    dated="servers.toml",
 )
 BIND_LOCALHOST = Rule(
     key="bind-localhost",
@@ -31,6 +32,7 @@ BIND_LOCALHOST = Rule(
     remedy="Bind all addresses: --host 0.0.0.0",
     source="https://docs.docker.com/engine/network/#published-ports",
     fix="automatic",
+    dated="servers.toml",
 )
 
 _ASKED = re.compile(r"\b(?:https?://)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0):(\d+)")
