@@ -2,7 +2,7 @@
 
 import shlex
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipwheel.lint.installs import install_of
@@ -61,6 +61,8 @@ def test_words_are_those_of_the_shell(words: list[str]) -> None:
     assert all(word.known for word in command.words)
 
 
+@example(["=="], "&&")
+@example(["a", "=~"], "|")
 @given(
     st.lists(PLAIN.filter(lambda text: not text.isspace()), min_size=1, max_size=6),
     st.sampled_from(["&&", "||", ";", "|", "\n"]),

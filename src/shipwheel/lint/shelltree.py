@@ -29,6 +29,9 @@ _ENDS_IN_COMMAND = frozenset(("list", "pipeline", "negated_command", "redirected
 _SUBSTITUTIONS = ("command_substitution", "process_substitution")
 _CONDITIONAL = frozenset(("if", "then", "else", "while", "for", "case", "function", "subshell", "substitution"))
 _KEYWORDS = frozenset(("if", "then", "elif", "else", "fi", "do", "done", "while", "until", "{", "}", "!", "in", "esac"))
+_COMPARES = re.compile(r"(?<=\s)(?:==|=~)(?=[ \t]*(?:$|[;|&)\n]))")
+"""A last word that the grammar takes for a comparison of which the other side is to come."""
+
 _NOT_ASCII = re.compile(r"[^\x01-\x7f]")
 _SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 _INNER_SHELL = re.compile(r"-[a-zA-Z]*c")
@@ -89,7 +92,7 @@ class _Walk:
         self.tasks: list[Task] = []
 
     def run(self) -> list[Command]:
-        plain = _NOT_ASCII.sub("_", self.text.replace("\r", " "))
+        plain = _COMPARES.sub("__", _NOT_ASCII.sub("_", self.text.replace("\r", " ")))
         # One byte for each character: offsets of the tree are offsets of the text.
         tree = _parser().parse(plain.encode("ascii"))
         self.tasks.append(Task(tree.root_node, self.inside))
