@@ -15,7 +15,7 @@ from shipwheel.lint.workspace import BuildContext
 _VERSION_OF_GIT = re.compile(
     r"setuptools[_-]scm|hatch-vcs|versioneer|dunamai|dynamic-versioning|setuptools-git|pdm.*scm|gitpython", re.I
 )
-_READS_GIT = frozenset(("describe", "log", "rev-parse", "submodule", "status", "checkout", "rev-list", "lfs"))
+_READS_GIT = frozenset(("describe", "log", "rev-parse", "submodule", "status", "checkout", "rev-list"))
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 _CODE = (".py", ".yaml", ".yml", ".toml", ".json", ".sh", ".cfg", ".ini")
 _MAX_CODE = 300
@@ -102,10 +102,8 @@ def git(context: BuildContext, dockerfiles: Iterable[Dockerfile]) -> bool:
         return True
     commands = [command for one in dockerfiles for step in one.steps("RUN") for command in step.commands]
     fetched = any(command.program == "git" and "clone" in [word.text for word in command.words] for command in commands)
-    return not fetched and any(
-        command.program == "git" and _READS_GIT & {word.text for word in command.words} and "install" not in str(command.words)
-        for command in commands
-    )
+    reads = (command.program == "git" and _READS_GIT & {word.text for word in command.words} for command in commands)
+    return not fetched and any(reads)
 
 
 def mentioned(context: BuildContext, name: str) -> bool:
