@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from shipwheel.lint.install_options import CONDA_VALUED, PIP_VALUED, UV_VALUED
 from shipwheel.lint.installs import Install, Manager, Requested
 from shipwheel.lint.requirement_words import conda_requirement, python_requirement, system_requirement
 from shipwheel.lint.shell import Command
@@ -14,91 +15,6 @@ from shipwheel.lint.wrappers import program_name
 
 _PIP = re.compile(r"pip(?:\d+(?:\.\d+)?)?|pipx")
 _PYTHON = re.compile(r"(?:python|pypy)(?:\d+(?:\.\d+)?)?t?")
-
-_INDEX = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")
-_PIP_VALUED = frozenset(
-    (
-        *(
-            *_INDEX,
-            "-r",
-            "--requirement",
-            "-c",
-            "--constraint",
-            "-e",
-            "--editable",
-            "-t",
-            "--target",
-            "--platform",
-            "-b",
-            "--build",
-        ),
-        *("--python-version", "--implementation", "--abi", "--root", "--prefix", "--src", "--upgrade-strategy", "-C"),
-        *("--config-settings", "--config-setting", "--global-option", "--build-option", "--install-option", "--no-binary"),
-        *("--only-binary", "--progress-bar", "--root-user-action", "--report", "--group", "--log", "--proxy", "--retries"),
-        *("--timeout", "--default-timeout", "--exists-action", "--trusted-host", "--cert", "--client-cert", "--cache-dir"),
-        *("--use-feature", "--use-deprecated", "--keyring-provider", "--resume-retries", "--python", "-p", "-d", "--dest"),
-        *("-w", "--wheel-dir", "--uploaded-prior-to", "--build-constraint"),
-    )
-)
-_UV_VALUED = frozenset(
-    (
-        *(
-            *_INDEX,
-            "-r",
-            "--requirement",
-            "--requirements",
-            "-c",
-            "--constraint",
-            "--constraints",
-            "-e",
-            "--editable",
-            "--target",
-        ),
-        *("--prefix", "--python", "-p", "--index", "--default-index", "--index-strategy", "--keyring-provider", "--extra"),
-        *(
-            "--group",
-            "--only-group",
-            "--no-group",
-            "--package",
-            "--resolution",
-            "--prerelease",
-            "--exclude-newer",
-            "--link-mode",
-        ),
-        *("--cache-dir", "--config-file", "--directory", "--project", "--torch-backend", "--python-platform", "--override"),
-        *("--overrides", "--python-version", "--no-binary", "--only-binary", "--no-install-package", "--upgrade-package", "-P"),
-        *(
-            "--reinstall-package",
-            "--refresh-package",
-            "--no-build-package",
-            "--no-build-isolation-package",
-            "--tag",
-            "--branch",
-        ),
-        *("--rev", "--with", "--with-requirements", "--with-editable", "-C", "--config-setting", "--allow-insecure-host"),
-        *("--build-constraint", "--build-constraints", "--no-extra", "--marker", "-m", "--bounds", "--color"),
-        *("--no-binary-package", "--no-emit-package", "--fork-strategy", "--trusted-host", "--optional"),
-    )
-)
-_CONDA_VALUED = frozenset(
-    (
-        *(
-            "-n",
-            "--name",
-            "-p",
-            "--prefix",
-            "-c",
-            "--channel",
-            "-f",
-            "--file",
-            "--solver",
-            "--repodata-fn",
-            "--subdir",
-            "--platform",
-        ),
-        *("-r", "--root-prefix", "--rc-file", "--experimental-solver", "--pip-requirements", "--clone", "--channel-priority"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +37,20 @@ _EDITABLE = ("-e", "--editable")
 _PIP_TOOL = _Tool(
     "pip",
     {"install": "install", "download": "download", "wheel": "wheel", "sync": "sync", "inject": "install"},
-    _PIP_VALUED,
+    PIP_VALUED,
     python_requirement,
     _REQUIREMENT,
     _CONSTRAINT,
     _EDITABLE,
 )
-_UV_PIP = replace(_PIP_TOOL, valued=_UV_VALUED)
+_UV_PIP = replace(_PIP_TOOL, valued=UV_VALUED)
 _UV = replace(
     _UV_PIP, manager="uv", actions={"sync": "sync", "add": "add", "install": "install"}, editable=("--with-editable",)
 )
 _CONDA = _Tool(
     "conda",
     {"install": "install", "create": "create", "update": "update", "upgrade": "update"},
-    _CONDA_VALUED,
+    CONDA_VALUED,
     conda_requirement,
     ("-f", "--file"),
 )
@@ -285,7 +201,7 @@ def _of_python(command: Command) -> Install | None:
 
 def _of_uv(command: Command) -> Install | None:
     words = command.words[1:]
-    at = next(_positions(words, _UV_VALUED), None)
+    at = next(_positions(words, UV_VALUED), None)
     if at is None:
         return None
     first = words[at].text
@@ -300,11 +216,11 @@ def _of_uv(command: Command) -> Install | None:
 
 def _of_conda(command: Command) -> Install | None:
     words = command.words[1:]
-    at = next(_positions(words, _CONDA_VALUED), None)
+    at = next(_positions(words, CONDA_VALUED), None)
     if at is None:
         return None
     if words[at].text == "run":
-        inner = at + 1 + next(_positions(words[at + 1 :], _CONDA_VALUED | {"--cwd"}), len(words))
+        inner = at + 1 + next(_positions(words[at + 1 :], CONDA_VALUED | {"--cwd"}), len(words))
         ran = replace(command, words=words[inner:], program=program_name(words[inner].text)) if inner < len(words) else None
         found = read_install(ran) if ran else None
         return replace(found, command=command) if found else None
