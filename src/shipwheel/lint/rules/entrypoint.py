@@ -160,7 +160,8 @@ def _nothing_started(file: Dockerfile) -> Iterator[Hit]:
         if ".devcontainer" not in file.source.path.parts and _has_app(stage) and not _commanded(file):
             yield Hit(span=stage.span, message="the image holds an application, and neither CMD nor ENTRYPOINT starts it")
     for stage, start in starts(file):
-        if start.step and start.step.stage is stage and _WAITS.fullmatch(" ".join(word.text for word in start.words)):
+        waits = start.step and start.step.stage is stage and ".devcontainer" not in file.source.path.parts
+        if waits and _WAITS.fullmatch(" ".join(word.text for word in start.words)):
             yield Hit(span=start.span, message=f"{start.program} keeps the container alive, and nothing starts the application")
 
 

@@ -31,6 +31,7 @@ TWINS = [
         bad="FROM python:3.11-slim AS base\n" + APP + "FROM base AS a\nCMD python a.py\nFROM base AS b\nCMD python b.py\n",
         line=6,
     ),
+    Twin(rule="no-user", name=".devcontainer/Dockerfile", good=SLIM + "RUN pip install ruff\n"),
     Twin(rule="no-user", good="FROM gcr.io/distroless/python3-debian12:nonroot\n" + APP),
     Twin(rule="no-user", good="FROM registry.example.com/team/base:1\n" + APP),  # who knows
     Twin(rule="no-user", bad="FROM registry.example.com/team/base:1\nUSER root\n" + APP),
