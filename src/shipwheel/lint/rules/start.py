@@ -150,7 +150,9 @@ def _buffers(start: Start) -> bool:
 
 _TOKEN = re.compile(r"--(?:\w+App|IdentityProvider|PasswordIdentityProvider)\.(token|password|hashed_password)=(.*)", re.DOTALL)
 _CONFIG = re.compile(r"c\.(?:\w+App|IdentityProvider)\.token\s*=\s*u?(?:''(?!')|\"\"(?!\")|\\\"\\\"|'\\''\s*'\\'')")
-_CONFIG_PASSWORD = re.compile(r"c\.\w+\.(?:hashed_)?password\s*=\s*u?['\"\\]+\w")
+_CONFIG_PASSWORD = re.compile(
+    r"c\.\w+\.(?:hashed_)?password\s*=\s*(?!u?(?:''|\"\"|\\\"\\\"))[^\s'\"\\]|password\s*=\s*u?['\"\\]+\w"
+)
 _CONFIG_ROOT = re.compile(r"c\.\w+App\.allow_root\s*=\s*True")
 
 

@@ -62,7 +62,7 @@ def _base(stage: Stage) -> str:
 
 
 def _excused(file: Dockerfile, stage: Stage) -> bool:
-    """Whether root is meant or not known: an unknown base, a base image, files alone, an entrypoint or editor with its own user."""
+    """Whether root is meant or not known: an unknown base, a base image, files alone, who changes the user itself."""
     if ".devcontainer" in file.source.path.parts:
         return True
     if not stage.user and stage.facts == ImageFacts() and stage.lineage[0].base.text != "scratch":

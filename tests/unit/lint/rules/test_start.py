@@ -83,7 +83,9 @@ TWINS = [
         bad=SLIM + "COPY jupyter_server_config.py /etc/jupyter/\nCMD jupyter lab\n",
         good=SLIM + "COPY jupyter_server_config.py /etc/jupyter/\nCMD jupyter lab\n",
         bad_files={"jupyter_server_config.py": "c.ServerApp.token = ''\n"},
-        good_files={"jupyter_server_config.py": "c.ServerApp.ip = '*'\n"},
+        good_files={
+            "jupyter_server_config.py": "if p:\n    c.ServerApp.password = hashed(p)\nelse:\n    c.ServerApp.token = ''\n"
+        },
         line=2,
     ),
     Twin(rule="jupyter-no-auth", good=SLIM + "CMD jupyter lab --IdentityProvider.token=$TOKEN\n"),
