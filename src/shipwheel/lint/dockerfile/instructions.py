@@ -10,7 +10,7 @@ from shipwheel.lint.word import Word
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
-    """`--name=value` between an instruction and its arguments; `value` is empty for `--link`. `value_span` is the value's place."""
+    """`--name=value` between an instruction and its arguments; `value` is empty for `--link`, `value_span` its place."""
 
     name: str
     value: str
@@ -20,7 +20,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heredoc:
-    """`<<NAME` with its lines. `expands`: NAME is not quoted. `body`: the lines, with their leading tabs taken out for `<<-`."""
+    """`<<NAME` with its lines. `expands`: NAME is not quoted. `body`: the lines, without leading tabs for `<<-`."""
 
     name: str
     body: Excerpt
@@ -35,7 +35,7 @@ class Instruction:
     """One instruction. `keyword` is in capitals.
 
     `body` is what follows the keyword and the flags, without continuations and the comment lines between them. `words` are
-    the arguments as BuildKit splits them for this instruction, no variable put in: whitespace-separated for most (COPY, FROM,
+    the arguments as BuildKit splits them for this instruction, quotes kept and no variable put in: whitespace-separated for most (COPY, FROM,
     EXPOSE ...), the strings of the JSON form where `json` is true; for RUN, CMD, ENTRYPOINT and SHELL in shell form empty.
     `pairs` are names and values of ENV, LABEL and ARG (an ARG without a default has None). For HEALTHCHECK `words[0]` is CMD
     or NONE and `body` is what follows it. `inner` is the instruction of an ONBUILD.
