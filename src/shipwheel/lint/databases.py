@@ -35,11 +35,12 @@ class Database:
 
 
 def database_of(image: ImageName) -> Database | None:
-    """What an image is; None for any other, and where a variable hides it."""
+    """What an image is; None for any other, and where a variable hides it. A tag without a version means the newest."""
     repository = well_known(image.repository)
     fitting = [one for one in _table() if one.images.fullmatch(repository)]
     major = re.match(r"\d+", image.tag)
-    versions = [one for one in fitting if not one.since or (major and int(major[0]) >= one.since)]
+    newest = not major and not image.digest and "$" not in image.tag
+    versions = [one for one in fitting if newest or not one.since or (major and int(major[0]) >= one.since)]
     return versions[-1] if versions else None
 
 

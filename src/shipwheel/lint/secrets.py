@@ -53,9 +53,12 @@ _CAPITALS = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 _WEAK = re.compile(
     r"(?:admin|root|user(?:name)?|guest|pass(?:wd|word)?|secret|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|redis|rabbitmq|minio|mlflow"
     r"|airflow|jupyter|grafana|neo4j|elastic|kafka|clickhouse|label-?studio|feast|dagster|prefect|token|key|access|api|default|local"
-    r"|demo|dev|test|db|app|[-_.@!#])+\d{0,4}[!@#]?|\d{1,8}|qwerty\w*|letmein|hunter2|hello\w{0,5}|welcome\d*|abc\d*|foo|bar|foobar|baz",
+    r"|demo|dev|test|db|app|top|[-_.@!#])+\d{0,4}[!@#]?|\d{1,8}|qwerty\w*|letmein|hunter2|hello\w{0,5}|welcome\d*|abc\d*|foo|bar|foobar|baz",
     re.IGNORECASE,
 )
+
+_LEET = str.maketrans("013457$", "oleasts")
+"""Digits for letters, as examples have them: T0pS3cr3t."""
 
 _MIXED = re.compile(r"(?=\D*\d)(?=[^A-Za-z]*[A-Za-z])\S+")
 _READABLE = re.compile(
@@ -163,10 +166,13 @@ def _logins(text: str) -> Iterator[Span]:
 
 
 def leaks(text: str) -> list[Span]:
-    """Where real ones of those stand: no placeholders, no passwords such as `postgres`."""
-    return [
-        span for span in tokens_in(text) if not _UNREAL.search(text[slice(*span)]) and not _WEAK.fullmatch(text[slice(*span)])
-    ]
+    """Where real ones of those stand: no placeholders, no passwords such as `postgres` or `S3cr3t`."""
+    return [span for span in tokens_in(text) if not _UNREAL.search(text[slice(*span)]) and not _common(text[slice(*span)])]
+
+
+def _common(value: str) -> bool:
+    """Whether it is a password that everybody writes."""
+    return any(_WEAK.fullmatch(one) for one in (value, value.translate(_LEET)))
 
 
 def redacted(text: str) -> str:

@@ -106,6 +106,11 @@ class BuildContext:
         found = self._path(path)
         return found is not None and os.path.lexists(found)
 
+    @cached_property
+    def below_git(self) -> bool:
+        """Whether it is a folder within a git checkout, so that .git lies above it."""
+        return not self.exists(".git") and any((folder / ".git").exists() for folder in self.root.parents)
+
     def is_folder(self, path: str) -> bool:
         """Whether it is a folder."""
         found = self._path(path)

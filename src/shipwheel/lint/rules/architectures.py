@@ -72,9 +72,12 @@ def _platform(dockerfile: Dockerfile, stage: Stage, many: bool) -> Iterator[Hit]
 
 
 def _of_builder(dockerfile: Dockerfile, stage: Stage) -> Iterator[Hit]:
-    """What is made for the machine that builds, in an image for another: the stage itself, or its Python packages."""
+    """What is made for the machine that builds, in an image for another: the stage itself, or its Python packages.
+
+    A stage upon another one is of that one's platform, whatever its flag says.
+    """
     flag = stage.instruction.flag("platform")
-    if flag is None or "BUILDPLATFORM" not in flag.value:
+    if flag is None or "BUILDPLATFORM" not in flag.value or len(stage.lineage) > 1:
         return
     if stage in dockerfile.kept:
         message = "the image holds programs for the machine that builds it, whatever it is built for"

@@ -67,7 +67,7 @@ DB_PATH_OUTSIDE_VOLUME = Rule(
     key="db-path-outside-volume",
     severity="warning",
     title="A database keeps its data in the container",
-    why="What lies in the container's own layer is gone when the container is made anew, as every update does.",
+    why="What lies in the container's own layer, or in a volume without a name, is left behind when the container is removed.",
     remedy="Mount a named volume where the data lies.",
     source="https://docs.docker.com/engine/storage/volumes/",
     dated="databases.toml",
@@ -231,7 +231,7 @@ def _outside(name: str, service: Node, paths: tuple[str, ...]) -> Hit:
     place = paths[0] if paths[0].startswith("/") else f"/data, and write to /data/{paths[0]}"
     remedy = f"Mount a named volume: `- {name}-data:{place}`." if place == paths[0] else f"Mount a named volume at {place}."
     span = volumes.key_span if volumes and targets else service.key_span
-    return Hit(span=span, message=f"{name} keeps its data in {paths[0]}, which no volume holds{where}", remedy=remedy)
+    return Hit(span=span, message=f"{name} keeps its data in {paths[0]}, which no named volume holds{where}", remedy=remedy)
 
 
 def _data_paths(service: Node) -> tuple[str, ...]:

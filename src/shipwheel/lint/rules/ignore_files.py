@@ -50,6 +50,13 @@ def _users(ignore: IgnoreFile) -> list[Dockerfile]:
     return [one for one in ignore.workspace.all(Dockerfile) if one.context.ignore and one.context.ignore.source.path == path]
 
 
+def _unread(ignore: IgnoreFile, users: Iterable[Dockerfile]) -> bool:
+    """Whether no build reads it: what it lies beside is built in another folder."""
+    folder = ignore.source.path.parent
+    beside = [one.context for one in ignore.workspace.all(Dockerfile) if one.source.path.parent == folder]
+    return not users and bool(beside) and all(context.root != folder for context in beside)
+
+
 def _context(ignore: IgnoreFile) -> BuildContext:
     """The folder of an ignore file that no Dockerfile at hand is built with."""
     return BuildContext(root=ignore.source.path.parent, workspace=ignore.workspace, ignore=ignore)
@@ -60,7 +67,7 @@ def lets_in(ignore: IgnoreFile) -> Iterator[Hit]:
     """Of what a COPY of the whole context takes: what is there; where nothing is known, what nearly every project has."""
     users = _users(ignore)
     whole = [one for one in users if any(map(whole_copy, one.steps("COPY", "ADD")))]
-    if (users and not whole) or (whole and not ignore.patterns):
+    if (users and not whole) or (whole and not ignore.patterns) or _unread(ignore, users):
         return
     context = (
         whole[0].context if whole else BuildContext(root=ignore.source.path.parent, workspace=ignore.workspace, ignore=ignore)
@@ -99,12 +106,12 @@ def _by_evidence(context: BuildContext, users: Iterable[Dockerfile]) -> list[str
     """What is there, or what git leaves out: that is there where people build."""
     source = context.read(".gitignore")
     git = GitRules.parse(source.text.splitlines()) if source else GitRules()
-    repository = source is not None or context.exists(".github")
+    repository = (source is not None or context.exists(".github")) and not context.below_git
     found = [
         name
         for name in _EVERYWHERE
         if not _out(context, name)
-        and (context.exists(name) or git.covers(name, folder=name != ".env") or (name == ".git" and repository))
+        and (context.exists(name) or (repository if name == ".git" else git.covers(name, folder=name != ".env")))
     ]
     if not all(context.exists(name) for name in ("venv", ".venv")) and any(_out(context, name) for name in ("venv", ".venv")):
         found = [name for name in found if name not in ("venv", ".venv") or context.exists(name)]
@@ -162,6 +169,8 @@ def only_at_the_top(ignore: IgnoreFile) -> Iterator[Hit]:
     """Names without a folder, as in .gitignore; bytecode always, others where there are such files or nothing is known."""
     rules = matcher(ignore)
     users = _users(ignore)
+    if _unread(ignore, users):
+        return
     named = {source for one in users for _, source in taken(one)}
     found = [
         (text, span)

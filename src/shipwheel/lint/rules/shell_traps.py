@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
@@ -239,6 +240,8 @@ def hidden_errors(dockerfile: Dockerfile) -> Iterator[Hit]:
         if step.instruction.json or any(command.program in _UNREAD for command in step.commands):
             continue
         hit = None if _stops(step) else _chained(step.commands)
+        if hit and any(heredoc.span[0] <= hit.span[0] < heredoc.span[1] for heredoc in step.instruction.heredocs):
+            hit = replace(hit, message=hit.message.replace("because of the ; behind it", "because nothing says `set -e`"))
         if hit := hit or _swallowed(step.commands):
             yield hit
 

@@ -23,6 +23,12 @@ TWINS = [
     Twin(rule="arch-mismatch", good="FROM --platform=linux/amd64 python:3.12-slim\n" + GET.format("x86_64")),
     Twin(rule="arch-mismatch", good="FROM --platform=linux/arm64 python:3.12-slim\n", name="Dockerfile.arm64"),
     Twin(rule="arch-mismatch", good="FROM --platform=linux/arm64 nvcr.io/nvidia/l4t-pytorch:r35.2.1-pth2.0-py3\n"),
+    Twin(  # the flag of a stage upon a stage has no effect: once
+        rule="arch-mismatch",
+        bad="FROM --platform=$BUILDPLATFORM python:3.12-slim AS base\nFROM --platform=$BUILDPLATFORM base AS dev\n",
+        good="FROM python:3.12-slim AS base\nFROM --platform=$BUILDPLATFORM base AS dev\n",
+        line=1,
+    ),
     Twin(
         rule="arch-mismatch",
         bad="FROM --platform=linux/amd64 python:3.12-slim\nARG TARGETARCH\nRUN echo $TARGETARCH\n",

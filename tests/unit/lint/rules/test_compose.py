@@ -29,6 +29,13 @@ def depends(text: str, *, image: str = "postgres:16", check: str = "", app: str 
 CHECK = "    healthcheck:\n      test: pg_isready\n"
 
 TWINS = [
+    twin(  # latest is 18, which keeps its data one folder higher
+        "db-path-outside-volume",
+        bad=service("image: postgres\nvolumes: [pg:/var/lib/postgresql/data]", name="db"),
+        good=service("image: postgres\nvolumes: [pg:/var/lib/postgresql]", name="db"),
+        says="in /var/lib/postgresql, which no named volume holds; its volume is mounted at /var/lib/postgresql/data",
+    ),
+    twin("db-path-outside-volume", good=service("image: postgres:$TAG\nvolumes: [pg:/var/lib/postgresql/data]", name="db")),
     twin(
         "yaml-syntax", bad="services:\n  app:\n\timage: x:1\n", good="services:\n  app:\n    image: x:1\n", line=3, says="a tab"
     ),
@@ -224,7 +231,7 @@ TWINS = [
         "db-path-outside-volume",
         bad=service("image: postgres:16"),
         good=service("image: postgres:16\nvolumes: [data:/var/lib/postgresql/data]"),
-        says="which no volume holds",
+        says="which no named volume holds",
     ),
     twin(
         "db-path-outside-volume",

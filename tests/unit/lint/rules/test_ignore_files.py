@@ -29,6 +29,31 @@ MISSING = [
         says="data, mlruns, wandb, checkpoints and notebooks",
         fixed=CORE + "data\nmlruns\nwandb\ncheckpoints\nnotebooks\n",
     ),
+    Twin(  # .git lies at the top of the checkout, not in the folder of a service
+        rule="ignore-missing",
+        name="service/.dockerignore",
+        files={"service/Dockerfile": WHOLE, "service/requirements.txt": "numpy==2.1.0\n", "service/.gitignore": "out\n"},
+        good_files={".git/HEAD": "ref: refs/heads/main\n"},
+        bad="*.md\n",
+        good="*.md\n",
+        says="does not leave out .git",
+    ),
+    *(
+        Twin(  # no build reads the ignore file of a folder that is no context
+            rule=rule,
+            name="api/.dockerignore",
+            files={"api/Dockerfile": WHOLE, "api/main.py": "x = 1\n", "api/inner/a.py": "x = 1\n"},
+            bad_files={"api/requirements.txt": "numpy==2.1.0\n", "api/.gitignore": ".venv\n__pycache__\n"},
+            good_files={
+                "compose.yaml": "services:\n  api:\n    build: {context: ., dockerfile: api/Dockerfile}\n",
+                "requirements.txt": "numpy==2.1.0\n",
+                "api/.gitignore": ".venv\n__pycache__\n",
+            },
+            bad="__pycache__\n",
+            good="__pycache__\n",
+        )
+        for rule in ("ignore-missing", "ignore-not-recursive")
+    ),
     Twin(rule="ignore-missing", name=IGNORE, good=".git/\nvenv/**\n**/*.pyc\n.env*\nmodels/\n"),
     Twin(  # what is there
         rule="ignore-missing",

@@ -59,6 +59,12 @@ RUN = [
     ),
     Twin(
         rule="secret-run",
+        name="README.md",
+        bad="```bash\ndocker run nats --routes=nats://ruser:Zx81pullq@nats-main:6222\n```\n",
+        good="```bash\ndocker run nats --routes=nats://ruser:T0pS3cr3t@nats-main:6222\n```\n",
+    ),
+    Twin(
+        rule="secret-run",
         name="requirements.txt",
         bad="--extra-index-url https://ci:Zx81pullq@pypi.example.org/simple\nnumpy==2.1.0\n",
         good="--extra-index-url https://${USER}:${PW}@pypi.example.org/simple\nnumpy==2.1.0\n",

@@ -121,7 +121,10 @@ ERRORS = [
     _run("errors-hidden", "RUN pip install x || echo skipped", "RUN pip install x || pip install y"),
     _run("errors-hidden", "RUN curl -O https://a.example/x || :", "RUN curl -O https://a.example/x || exit 1"),
     _run(
-        "errors-hidden", "RUN <<EOF\npip install x\npip install y\nEOF", "RUN <<EOF\nset -eu\npip install x\npip install y\nEOF"
+        "errors-hidden",
+        "RUN <<EOF\npip install x\npip install y\nEOF",
+        "RUN <<EOF\nset -eu\npip install x\npip install y\nEOF",
+        says="because nothing says `set -e`",
     ),
     _run(
         "errors-hidden", "RUN if a; then pip install x; pip install y; fi", "RUN if a; then pip install x; fi && pip install y"

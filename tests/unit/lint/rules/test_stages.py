@@ -31,6 +31,7 @@ TWINS = [
         good="FROM nvcr.io/nvidia/pytorch:24.05-py3\nRUN pip install transformers==4.44.0\n",
     ),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\nRUN pip install deepspeed==0.14.0\n{APP}"),
+    Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\nRUN /opt/conda/bin/conda install -y conda-build\n"),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\n{APP}", name="Dockerfile.dev"),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\n{APP}", name=".devcontainer/Dockerfile"),
     Twin(rule="base-devel-final", bad=f"FROM paddlepaddle/serving:0.5.0-devel\n{APP}", name="vertex_sdk_and/Dockerfile"),
