@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from shipwheel.lint.python_packages import Added, Packages
+from shipwheel.lint.tables import table
 from shipwheel.lint.torch_table import Loads, onnxruntime_loads, tensorflow_loads
 from shipwheel.lint.torch_wheels import Build, applies, package, torch_build
 
@@ -32,20 +30,15 @@ class Compiled:
 
 
 @cache
-def _data() -> dict[str, Any]:
-    return tomllib.loads((files("shipwheel") / "data" / "lint" / TABLE).read_text("utf-8"))
-
-
-@cache
 def named(group: str) -> frozenset[str]:
     """The packages of a list of the table: torch, system, gpu, cpu."""
-    return frozenset(_data()[group])
+    return frozenset(table(TABLE)[group])
 
 
 @cache
 def compiled() -> dict[str, Compiled]:
     """The packages that compile CUDA code, by name."""
-    return {name: Compiled(**row) for name, row in _data()["builds"].items()}
+    return {name: Compiled(**row) for name, row in table(TABLE)["builds"].items()}
 
 
 def takes_from_system(packages: Packages) -> list[Added]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
+
+from shipwheel.lint.tables import table
 
 TABLE = "torch.toml"
 
@@ -36,16 +35,11 @@ class Loads:
 
 
 @cache
-def _data() -> dict[str, Any]:
-    return tomllib.loads((files("shipwheel") / "data" / "lint" / TABLE).read_text("utf-8"))
-
-
-@cache
 def releases() -> dict[str, Release]:
     """torch by version, the oldest first."""
     return {
         version: Release(**{name: value if isinstance(value, str) else tuple(value) for name, value in row.items()})
-        for version, row in _data()["torch"].items()
+        for version, row in table(TABLE)["torch"].items()
     }
 
 
@@ -72,8 +66,8 @@ def torch_for(package: str, version: str) -> tuple[str, ...]:
 
 
 @cache
-def _loads(table: str) -> dict[Version, Loads]:
-    rows = _data()[table].items()
+def _loads(name: str) -> dict[Version, Loads]:
+    rows = table(TABLE)[name].items()
     return {Version(version): Loads(**{**row, "python": tuple(row.get("python", ()))}) for version, row in rows}
 
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
@@ -15,6 +11,7 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images import ImageName, facts_of
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.tables import table
 
 TABLE = "cuda_images.toml"
 
@@ -56,11 +53,6 @@ CUDA_STUBS_IN_LD_PATH = Rule(
 )
 
 
-@cache
-def _data() -> dict[str, Any]:
-    return tomllib.loads((files("shipwheel") / "data" / "lint" / TABLE).read_text("utf-8"))
-
-
 @CUDA_TAG_RETIRED.check(Dockerfile)
 def _retired(dockerfile: Dockerfile) -> Iterator[Hit]:
     for stage in dockerfile.stages:
@@ -76,16 +68,16 @@ def _ended(image: ImageName) -> str:
     if not found:
         gone = image.tag in ("latest", "devel", "runtime", "base") or not (image.tag or image.digest)
         return "there is no such tag since January 2021" if gone else ""
-    version, table = found["version"], _data()["retired"]
+    version, ended = found["version"], table(TABLE)["retired"]
     major, minor = version.split(".")[:2]
-    if int(major) in table["majors"]:
+    if int(major) in ended["majors"]:
         return f"support of CUDA {major} images has ended"
     if version.count(".") == 1:
-        return f"there is no tag without a patch release, such as {table['last'].get(version, version + '.1')}"
-    system = next((name for name in table["systems"] if image.tag.endswith(name)), "")
+        return f"there is no tag without a patch release, such as {ended['last'].get(version, version + '.1')}"
+    system = next((name for name in ended["systems"] if image.tag.endswith(name)), "")
     if system:
         return f"images on {system} are no longer made"
-    last = table["last"].get(f"{major}.{minor}", "")
+    last = ended["last"].get(f"{major}.{minor}", "")
     return f"{last} has replaced it" if last and Version(version) < Version(last) else ""
 
 
@@ -104,7 +96,7 @@ def _old_key(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 
 def _has_old_key(image: ImageName) -> bool:
-    keys, facts = _data()["keys"], facts_of(image)
+    keys, facts = table(TABLE)["keys"], facts_of(image)
     if image.repository in _CUDA and facts.cuda:
         return Version(facts.cuda) < Version(keys["first"]) and facts.cuda not in keys["rebuilt"]
     try:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.python_packages import Added, packages_of
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.tables import table
 from shipwheel.lint.torch_wheels import applies, install_of_added, place
 from shipwheel.native.known import known
 
@@ -35,11 +32,6 @@ MISSING_SYSTEM_LIB = Rule(
     source="https://packages.debian.org",
     dated=TABLE,
 )
-
-
-@cache
-def _data() -> dict[str, Any]:
-    return tomllib.loads((files("shipwheel") / "data" / "lint" / TABLE).read_text("utf-8"))
 
 
 @MISSING_SYSTEM_LIB.check(Dockerfile)
@@ -103,7 +95,7 @@ def _there(stage: Stage, name: str, installed: list[str]) -> bool:
     full = not stage.facts.slim and stage.root_image is not None and stage.root_image.repository == "python"
     if name in stage.facts.programs or (full and name in _FULL_PYTHON_HAS):
         return True
-    patterns = _data()["also"][name]
+    patterns = table(TABLE)["also"][name]
     return any(fnmatch(package, pattern) for package in installed for pattern in patterns) or _copied(stage, name)
 
 
@@ -121,10 +113,10 @@ def _needs(stage: Stage) -> Iterator[tuple[Added, list[str]]]:
     packages, told = packages_of(stage).by_name, set[str]()
     for added in packages.values():
         name = added.requested.name
-        owner = name if _alone(added) else _data()["brings"].get(name, name)
+        owner = name if _alone(added) else table(TABLE)["brings"].get(name, name)
         if not applies(added.requested.marker) or not _from_pypi(added) or _headless(owner, packages):
             continue
-        needs = [each for each in (*_data()["needs"].get(owner, ()), *_known_needs(added, packages)) if each not in told]
+        needs = [each for each in (*table(TABLE)["needs"].get(owner, ()), *_known_needs(added, packages)) if each not in told]
         told.update(needs)
         if needs:
             yield added, needs
@@ -150,16 +142,16 @@ def _headless(owner: str, packages: dict[str, Added]) -> bool:
 def _known_needs(added: Added, packages: dict[str, Added]) -> list[str]:
     """Of data/native.toml, those whose Debian package is known."""
     name = added.requested.name
-    if name not in _data()["known"] or added.file.endswith(".lock"):
+    if name not in table(TABLE)["known"] or added.file.endswith(".lock"):
         return []
     direct = sum(other.file == added.file for other in packages.values()) <= _WRITTEN_BY_HAND or not added.file
     entries = [each for each in known().get(name, ()) if each.counts(added.requested.version or "0", direct, packages)]
-    return [need for each in entries for need in (*each.programs, *each.libraries) if need in _data()["packages"]]
+    return [need for each in entries for need in (*each.programs, *each.libraries) if need in table(TABLE)["packages"]]
 
 
 def _hit(stage: Stage, added: Added, lacking: list[str]) -> Hit:
     package = added.requested.name + (f" of {added.file}" if added.file else "")
-    wanted = list(dict.fromkeys(_data()["packages"][each] for each in lacking))
+    wanted = list(dict.fromkeys(table(TABLE)["packages"][each] for each in lacking))
     return Hit(
         span=place(added),
         message=f"{package} needs {' and '.join(lacking)}, which {stage.root_image} does not have",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shipwheel.lint.rules import system_libraries
+from shipwheel.lint.tables import table
 from shipwheel.native.known import known
 from support.linting import Twin
 
@@ -105,8 +105,8 @@ def test_twins(twin: Twin, tmp_path: Path) -> None:
 
 
 def test_every_library_of_the_table_has_its_debian_package() -> None:
-    table = system_libraries._data()
-    assert set(table["known"]) <= set(known())
-    assert set(table["packages"]) == set(table["also"])
-    assert {need for needs in table["needs"].values() for need in needs} <= set(table["packages"])
-    assert set(table["brings"].values()) <= set(table["needs"])
+    data = table("libraries.toml")
+    assert set(data["known"]) <= set(known())
+    assert set(data["packages"]) == set(data["also"])
+    assert {need for needs in data["needs"].values() for need in needs} <= set(data["packages"])
+    assert set(data["brings"].values()) <= set(data["needs"])
