@@ -36,7 +36,8 @@ class Instruction:
 
     `body` is what follows the keyword and the flags, without continuations and the comment lines between them. `words` are
     the arguments as BuildKit splits them for this instruction, quotes kept and no variable put in: between blanks for most
-    (COPY, FROM, EXPOSE ...), the strings of the JSON form where `json` is true; for RUN, CMD, ENTRYPOINT and SHELL in shell form empty.
+    (COPY, FROM, EXPOSE ...), the strings of the JSON form where `json` is true; empty for RUN, CMD, ENTRYPOINT
+    and SHELL in shell form.
     `pairs` are names and values of ENV, LABEL and ARG (an ARG without a default has None). For HEALTHCHECK `words[0]` is CMD
     or NONE and `body` is what follows it. `inner` is the instruction of an ONBUILD.
     """
