@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
-from shipwheel.lint.composefile import filled
+from shipwheel.lint.composefile import builds
 from shipwheel.lint.dockercli import DockerCall, docker_call
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.images import parse_image
@@ -15,19 +16,28 @@ if TYPE_CHECKING:
     from shipwheel.lint.workspace import Workspace
 
 
-def dockerfiles_by_path(workspace: Workspace) -> dict[str, Dockerfile]:
+def dockerfiles_by_path(workspace: Workspace) -> dict[Path, Dockerfile]:
     """For `Workspace.once`."""
-    return {normpath(one.source.path): one for one in workspace.all(Dockerfile)}
+    return {Path(normpath(one.source.path)): one for one in workspace.all(Dockerfile)}
+
+
+def _services(workspace: Workspace) -> dict[Path, list[Node]]:
+    found: dict[Path, list[Node]] = {}
+    for compose in workspace.all(Compose):
+        for build in builds(compose):
+            found.setdefault(build.dockerfile, []).append(build.service)
+    return found
+
+
+def services_built(dockerfile: Dockerfile) -> list[Node]:
+    """The services of the linted compose files that are built from a Dockerfile."""
+    return dockerfile.context.workspace.once(_services).get(Path(normpath(dockerfile.source.path)), [])
 
 
 def dockerfile_of(compose: Compose, service: Node) -> Dockerfile | None:
     """What a service is built from, where that is linted too."""
-    build = service.get("build")
-    if build is None:
-        return None
-    context = filled(build.text or _text(build, "context")) or "."
-    path = normpath(compose.source.path.parent / context / (filled(_text(build, "dockerfile")) or "Dockerfile"))
-    return compose.workspace.once(dockerfiles_by_path).get(path)
+    path = next((build.dockerfile for build in builds(compose) if build.service is service), None)
+    return compose.workspace.once(dockerfiles_by_path).get(path) if path else None
 
 
 def built_images(workspace: Workspace) -> dict[str, Dockerfile]:
@@ -50,7 +60,7 @@ def _called(script: Script, call: DockerCall) -> Dockerfile | None:
     context = call.operands[0].text if call.operands else "."
     name = next(iter(call.values("-f", "--file")), "")
     for folder in (script.source.path.parent, workspace.root):
-        found = workspace.once(dockerfiles_by_path).get(normpath(folder / (name or f"{context}/Dockerfile")))
+        found = workspace.once(dockerfiles_by_path).get(Path(normpath(folder / (name or f"{context}/Dockerfile"))))
         if found:
             return found
     return None

@@ -1,37 +1,13 @@
-"""Which services of compose files are built from a Dockerfile, and what services and containers are told to run."""
+"""What services of compose files, and containers of pods, are told to run."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from weakref import WeakKeyDictionary
 
 from shipwheel.lint.composefile import environment, filled, words_of
-from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.serving import Start, start_of_words
-from shipwheel.lint.source import Source
 from shipwheel.lint.subjects import Compose, Manifest, Node
 from shipwheel.lint.word import Word
-
-_BUILT: WeakKeyDictionary[Source, tuple[tuple[str, Node], ...]] = WeakKeyDictionary()
-"""Of each compose file the paths of the Dockerfiles that its services build; a workspace asks for them once a Dockerfile."""
-
-
-def services_built(file: Dockerfile) -> Iterator[Node]:
-    """The services of the workspace whose `build` is this Dockerfile."""
-    wanted = str(file.source.path)
-    for compose in file.context.workspace.all(Compose):
-        if compose.source not in _BUILT:
-            _BUILT[compose.source] = tuple(_built(compose))
-        yield from (service for path, service in _BUILT[compose.source] if path == wanted)
-
-
-def _built(compose: Compose) -> Iterator[tuple[str, Node]]:
-    for service in compose.services.values():
-        if build := service.get("build"):
-            context, name = (build.get("context"), build.get("dockerfile")) if isinstance(build.value, dict) else (build, None)
-            folder = compose.source.path.parent / filled(context.text if context else ".")
-            yield os.path.normpath(folder / (filled(name.text) if name else "Dockerfile")), service
 
 
 def started(subject: Compose | Manifest) -> Iterator[tuple[str, Node, Start]]:

@@ -6,6 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from posixpath import normpath
 
 from shipwheel.lint.source import Source
 from shipwheel.lint.subjects import Compose, Node
@@ -95,6 +97,35 @@ def _text(node: Node | None) -> str:
 def filled(text: str) -> str:
     """A value with the defaults of its variables, `${NAME:-default}`; variables without one stay."""
     return _DEFAULT.sub(r"\1", text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """What a service is built from (Compose specification, "build"): its Dockerfile, context, and target in lower case."""
+
+    service: Node
+    dockerfile: Path
+    context: Path
+    target: str
+
+
+def builds(compose: Compose) -> Iterator[Build]:
+    """Of each service that is built from a folder of this machine."""
+    for service in compose.services.values():
+        build = service.get("build")
+        if build is None:
+            continue
+        context = filled(build.text or _text(build.get("context"))) or "."
+        if "://" in context or "$" in context:
+            continue
+        root = Path(normpath(compose.source.path.parent / context))
+        name = filled(_text(build.get("dockerfile"))) or "Dockerfile"
+        yield Build(
+            service=service,
+            dockerfile=Path(normpath(root / name)),
+            context=root,
+            target=filled(_text(build.get("target"))).lower(),
+        )
 
 
 def image_of(service: Node) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from weakref import WeakKeyDictionary
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.installs import Install
 from shipwheel.lint.python_packages import included, requirements_file
 from shipwheel.lint.subjects import RequirementsFile
 from shipwheel.lint.word import Word
+from shipwheel.lint.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,20 +24,22 @@ class Installed:
     word: Word
 
 
-_MEMO: WeakKeyDictionary[Dockerfile, tuple[Installed, ...]] = WeakKeyDictionary()
-
-
 def installed_files(dockerfile: Dockerfile) -> tuple[Installed, ...]:
     """Every file of the context that pip installs from, each once, with what it includes."""
-    found = _MEMO.get(dockerfile)
-    if found is None:
-        known: dict[Path, Installed] = {}
-        for step in dockerfile.steps("RUN"):
-            for install in step.installs:
-                if install.manager == "pip" and install.action != "download":
-                    _follow(step, install, known)
-        found = _MEMO[dockerfile] = tuple(known.values())
-    return found
+    return dockerfile.context.workspace.once(_by_dockerfile).get(dockerfile, ())
+
+
+def _by_dockerfile(workspace: Workspace) -> dict[Dockerfile, tuple[Installed, ...]]:
+    return {dockerfile: tuple(_of(dockerfile)) for dockerfile in workspace.all(Dockerfile)}
+
+
+def _of(dockerfile: Dockerfile) -> Iterable[Installed]:
+    known: dict[Path, Installed] = {}
+    for step in dockerfile.steps("RUN"):
+        for install in step.installs:
+            if install.manager == "pip" and install.action != "download":
+                _follow(step, install, known)
+    return known.values()
 
 
 def _follow(step: Step, install: Install, known: dict[Path, Installed]) -> None:
@@ -50,13 +53,21 @@ def _follow(step: Step, install: Install, known: dict[Path, Installed]) -> None:
 
 def installing(file: RequirementsFile) -> list[Installed]:
     """Where the linted Dockerfiles install this file."""
-    dockerfiles = file.workspace.all(Dockerfile)
-    return [
-        one for dockerfile in dockerfiles for one in installed_files(dockerfile) if one.file.source.path == file.source.path
-    ]
+    return file.workspace.once(_by_file).get(file.source.path, [])
+
+
+def _by_file(workspace: Workspace) -> dict[Path, list[Installed]]:
+    found: dict[Path, list[Installed]] = {}
+    for one in (one for files in workspace.once(_by_dockerfile).values() for one in files):
+        found.setdefault(one.file.source.path, []).append(one)
+    return found
+
+
+def _linted(workspace: Workspace) -> frozenset[Path]:
+    return frozenset(file.source.path for file in workspace.all(RequirementsFile))
 
 
 def unlinted(dockerfile: Dockerfile) -> list[Installed]:
     """Files that a Dockerfile installs that are not linted themselves: what is wrong in them is said at the Dockerfile."""
-    linted = {file.source.path for file in dockerfile.context.workspace.all(RequirementsFile)}
+    linted = dockerfile.context.workspace.once(_linted)
     return [one for one in installed_files(dockerfile) if one.file.source.path not in linted]

@@ -149,7 +149,7 @@ class _Opening:
             self.workspace.subjects += [subject for subject in loaded if subject is not None]
 
     def finish(self) -> None:
-        builds = dict(_builds(self.workspace))
+        builds = _builds(self.workspace)
         for parsed in self.dockerfiles:
             self.workspace.subjects.append(load_dockerfile(parsed, self.context(parsed, builds)))
 
@@ -195,26 +195,16 @@ def _ignore_file(path: Path, root: Path, workspace: Workspace) -> IgnoreFile | N
     return None
 
 
-def _builds(workspace: Workspace) -> Iterator[tuple[Path, tuple[Path, frozenset[str]]]]:
-    """Dockerfiles that compose files build: each with its context and targets (Compose specification, "build")."""
-    targets: dict[Path, set[str]] = {}
-    for compose in workspace.all(Compose):
-        for service in compose.services.values():
-            build = service.get("build")
-            if build is None:
-                continue
-            context = (build.text or _text(build.get("context"))) or "."
-            if "://" in context or "$" in context:
-                continue
-            root = Path(os.path.normpath(compose.source.path.parent / context))
-            path = Path(os.path.normpath(root / (_text(build.get("dockerfile")) or "Dockerfile")))
-            targets.setdefault(path, set()).add(_text(build.get("target")).lower())
-            if root.is_dir():
-                yield path, (root, frozenset(targets[path] - {""}))
+def _builds(workspace: Workspace) -> dict[Path, tuple[Path, frozenset[str]]]:
+    """Dockerfiles that compose files build: each with its context and targets."""
+    from shipwheel.lint.composefile import builds
 
-
-def _text(node: object) -> str:
-    return str(getattr(node, "text", "") or "")
+    found: dict[Path, tuple[Path, frozenset[str]]] = {}
+    for build in (build for compose in workspace.all(Compose) for build in builds(compose)):
+        root, targets = found.get(build.dockerfile, (build.context, frozenset[str]()))
+        if build.context.is_dir():
+            found[build.dockerfile] = root, targets | ({build.target} - {""})
+    return found
 
 
 def _load(kind: Kind, source: Source, workspace: Workspace) -> Iterator[Subject | None]:

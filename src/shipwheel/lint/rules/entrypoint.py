@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.composed import services_built
+from shipwheel.lint.built import services_built
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.origins import absolute, candidates

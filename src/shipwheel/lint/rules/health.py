@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.composed import services_built
+from shipwheel.lint.built import services_built
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
