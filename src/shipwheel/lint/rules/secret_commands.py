@@ -28,7 +28,7 @@ SECRET_ECHOED = Rule(
     severity="error",
     title="A secret is written to a file of the layer, or to the build's log",
     why="A file that a RUN leaves stays in the layer for everyone who has the image, and logs are kept.",
-    remedy="Mount the file where the program looks for it: `RUN --mount=type=secret,id=NAME,target=/root/.netrc ...`.",
+    remedy="Mount the file where the program looks for it: `RUN --mount=type=secret,id=NAME,target=PATH`.",
     source="https://docs.docker.com/build/building/secrets/",
 )
 

@@ -50,9 +50,10 @@ _KEY = re.compile(
     r"|\.pypirc|\.git-credentials|kaggle\.json|(?:gcp|gcloud|google|firebase|aws)?[-_.]?credentials?(?:\.json|\.ya?ml|\.csv|\.ini)?"
     r"|(?:[\w-]+[-_])?service[-_]?account(?:[-_]?key)?[\w-]*\.json|[\w-]*client[-_]secret[\w.-]*\.json"
     r"|(?:gcp|gcs|google|sa|gcloud)[-_](?:key|sa|creds)[\w-]*\.json|(?:hf|huggingface|wandb|api|access)?[-_.]?(?:token|api_?key|secret)s?\.(?:txt|json|ya?ml|toml)"
-    r"|\.boto|\.dockercfg|\.s3cfg|\.vault-token",
+    r"|[a-z][a-z0-9-]{4,29}-[0-9a-f]{12}\.json|\.boto|\.dockercfg|\.s3cfg|\.vault-token",
     re.IGNORECASE,
 )
+"""Also the name that Google Cloud gives to the key of a service account: PROJECT-12 hexadecimal digits.json."""
 _PERHAPS_KEY = re.compile(r"[\w.-]+\.(?:pem|key)|\.npmrc|pip\.conf|\.yarnrc(?:\.yml)?|\.condarc|rclone\.conf", re.IGNORECASE)
 """Files that hold a secret only now and then: to be looked into."""
 _KEY_FOLDERS = frozenset((".ssh", ".aws", ".gnupg", ".kaggle", ".azure", ".gcloud", "gcloud", ".docker"))

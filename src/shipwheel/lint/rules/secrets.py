@@ -45,6 +45,7 @@ BUILD_ARG_SECRET = Rule(
 )
 
 _WORKFLOW_SECRET = re.compile(r"\$\{\{\s*secrets\.(\w+)\s*\}\}")
+_BAKED = re.compile(r"^[\w*.-]*\.args\.")
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
 
@@ -222,12 +223,12 @@ def _is_named_here(source: Source, name: str, node: Node) -> bool:
 
 @BUILD_ARG_SECRET.check(Workflow)
 def build_args_of_steps(workflow: Workflow) -> Iterator[Hit]:
-    """`build-args` of docker/build-push-action and its kin."""
+    """`build-args` of docker/build-push-action and its kin, `set` of docker/bake-action."""
     for node in walk(workflow.root):
-        args = node.get("build-args") or node.get("build_args")
+        args = node.get("build-args") or node.get("build_args") or node.get("with", "set")
         if args is None or not isinstance(args.value, str):
             continue
-        lines = [line.strip() for line in re.split(r"[\n,]", args.text) if "=" in line]
+        lines = [_BAKED.sub("", line.strip()) for line in re.split(r"[\n,]", args.text) if "=" in line]
         found = [line.partition("=")[0] for line in lines if _is_secret_argument(line)]
         if found:
-            yield Hit(span=args.key_span, message=f"build-args gives {listed(found)} to the build")
+            yield Hit(span=args.key_span, message=f"{listed(found)} goes to the build as an argument")

@@ -10,7 +10,9 @@ from fnmatch import fnmatchcase
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.modelhub import HEAVY, WEIGHTS, Fetch, fetch_of_url, fetches, in_python
+from shipwheel.lint.python_packages import context_path
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.shell import Command
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 from shipwheel.lint.workspace import BuildContext
@@ -73,6 +75,7 @@ _OUTPUTS = re.compile(
 )
 _CODE_FOLDERS = re.compile(r"(?:^|/)(?:src|app|lib|api|backend|server|package|services?|core)(?:/|$)")
 _JUPYTER = re.compile(r"jupyter|notebook-|/notebook\b|ipykernel|voila|papermill|marimo", re.I)
+_DOWNLOADER = re.compile(r"(?:download|fetch|preload|prefetch|warm|cache|get|load|pull)[\w-]*\.py$|builder\.py$")
 _POINTER = re.compile(r"version https://git-lfs[^\n]*\noid [^\n]*\nsize (\d+)")
 _DVC = re.compile(r"^\s*-?\s*size: (\d+)", re.MULTILINE)
 
@@ -168,9 +171,20 @@ def _of_step(step: Step) -> Iterator[Fetch]:
         return
     for command in step.commands:
         yield from fetches(command)
+        yield from _of_script(step, command)
     for heredoc in step.instruction.heredocs:
         if "import " in heredoc.body.text:
             yield from in_python(heredoc.body.text, heredoc.body.span(0, len(heredoc.body.text.split("\n")[0])))
+
+
+def _of_script(step: Step, command: Command) -> Iterator[Fetch]:
+    """What a Python file downloads whose name says that it does."""
+    for word in command.arguments if command.program.startswith("python") else ():
+        dockerfile = step.stage.dockerfile
+        if not _DOWNLOADER.search(word.text) or dockerfile is None:
+            continue
+        source = dockerfile.context.read(context_path(step, word.text) or "\0")
+        yield from in_python(source.text, command.span) if source else ()
 
 
 @DATA_BAKED.check(Dockerfile)

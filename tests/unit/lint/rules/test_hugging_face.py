@@ -47,7 +47,7 @@ CACHE = [
         fixed="services:\n  a:\n    image: a:1\n    environment:\n      HF_HUB_CACHE: /m\n",
     ),
 ]
-POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers:\n  - name: a\n    image: IMAGE\n    env:\n    - name: NAME\n"
+POD = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: a\n    image: IMAGE\n    env:\n    - name: NAME\n"
 POD += "      valueFrom: {secretKeyRef: {name: hf, key: token}}\n"
 TOKEN = [
     Twin(

@@ -49,6 +49,11 @@ KEY_FILE = [
     Twin(rule="key-file-copied", bad=BASE + "COPY .aws /root/.aws\n"),
     Twin(
         rule="key-file-copied",
+        bad=BASE + "COPY mlops-437516-b9a69694c897.json /k.json\n",
+        good=BASE + "COPY labels-2024.json /l/\n",
+    ),
+    Twin(
+        rule="key-file-copied",
         bad=BASE + "COPY . /app\n",
         good=BASE + "COPY . /app\n",
         files={"app.py": ""},

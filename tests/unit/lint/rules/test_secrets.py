@@ -129,6 +129,15 @@ BUILD_ARG = [
         good=JOB + STEP + "A=1\n        secrets: hf=${{ secrets.HF_TOKEN }}\n",
         says="KEY",
     ),
+    Twin(
+        rule="build-arg-secret",
+        name=".github/workflows/ci.yml",
+        bad=JOB
+        + "    - uses: docker/bake-action@v6\n      with:\n        set: |\n          *.args.HF_TOKEN=${{ secrets.HF_TOKEN }}\n",
+        good=JOB + "    - uses: docker/bake-action@v6\n      with:\n        set: |\n          *.args.VERSION=${{ vars.V }}\n",
+        says="HF_TOKEN",
+        line=8,
+    ),
 ]
 
 

@@ -65,6 +65,13 @@ BAKED = [
         bad=BASE + f"RUN wget -q {HUB}/{COMMIT}/model.safetensors\n",
         good=BASE + f"RUN wget -q {HUB}/{COMMIT}/tokenizer.json && wget https://a.example/yolov8n.pt\n",
     ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "COPY download_model.py .\nRUN python download_model.py\n",
+        good=BASE + "COPY download_model.py train.py ./\nRUN python train.py\n",
+        files={"download_model.py": "AutoModel.from_pretrained('a/b')\n", "train.py": "AutoModel.from_pretrained('a/b')\n"},
+        line=3,
+    ),
     Twin(  # a stage that nothing uses
         rule="model-baked",
         good='FROM a AS x\nRUN hf download a/b\nFROM b\nCMD ["c"]\n',
