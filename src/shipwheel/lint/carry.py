@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shipwheel.errors import ShipwheelError, UsageError
 from shipwheel.lint.carry_command import carried_command
-from shipwheel.lint.carry_steps import Left, left_of
+from shipwheel.lint.carry_steps import Left, left_of, printable
 from shipwheel.lint.dockerfile.load import load_dockerfile
 from shipwheel.lint.dockerfile.parse import parse
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
@@ -24,6 +24,8 @@ from shipwheel.lint.workspace import BuildContext, Workspace
 from shipwheel.project.init import Value
 from shipwheel.project.python import DEBIAN_PYTHONS
 from shipwheel.project.rules import COMPOSED, base_name, debian_package, env_name, user_number
+
+_SURROGATE = re.compile(r"\\ud[89a-f]|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +45,13 @@ class Carry:
     left: list[Left] = field(default_factory=list)
 
     def take(self, key: str, value: Value, why: str) -> None:
-        """A setting."""
-        self.settings.append(Carried(key=key, value=value, why=why))
+        """A setting; one that is no text of Unicode cannot be written into TOML."""
+        if not _SURROGATE.search(str(value)):
+            self.settings.append(Carried(key=key, value=value, why=printable(why)))
 
     def leave(self, line: int, what: str, why: str) -> None:
         """What stays behind."""
-        self.left.append(Left(line=line, what=what, why=why))
+        self.left.append(Left(line=line, what=printable(what), why=printable(why)))
 
 
 def carry_over(path: Path, root: Path) -> Carry:

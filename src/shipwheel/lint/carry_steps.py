@@ -100,6 +100,11 @@ _PYTHON = re.compile(
 """Where stages hand over Python packages, which Shipwheel installs itself."""
 
 
+def printable(text: str) -> str:
+    """One line that every terminal and every comment takes."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def _shown(keyword: str, text: str) -> str:
-    line = re.sub(r"\s+", " ", redacted(text)).strip()
+    line = re.sub(r"\s+", " ", printable(redacted(text))).strip()
     return f"{keyword} {line if len(line) <= SHOWN else line[: SHOWN - 3] + '...'}"

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shipwheel.errors import UsageError
 from shipwheel.lint.carry import Carry, carry_over
@@ -144,3 +146,39 @@ def test_what_is_no_dockerfile_is_refused(tmp_path: Path, text: str) -> None:
     write(tmp_path, {"Dockerfile": text})
     with pytest.raises(UsageError):
         carry_over(tmp_path / "Dockerfile", tmp_path)
+
+
+ODD = r"""ENV A=$B C='d e' 'é'=x
+ENV K
+EXPOSE 99999 $P 0 8/udp
+USER 4294967295:x
+USER $U
+CMD
+CMD ["a\u0000"]
+CMD $X && y
+RUN pip install -r ../x -r / .
+RUN apt-get install -y $X 'B D' a:b
+COPY --from=0 a b
+ENTRYPOINT []
+FROM python:3.99-slim
+FROM x@sha256:0
+FROM UPPER/CASE:1
+RUN useradd -u
+HEALTHCHECK NONE
+ADD""".splitlines()
+LINES = st.sampled_from([*ODD, "ENV X=\x7f\\\n\ty", "CMD a\x00b \udc80", "ENV B=\udc80", "FROM a\x01b:1"]) | st.text(
+    st.characters(codec="utf-8"), max_size=40
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(LINES, max_size=8))
+def test_any_text_gives_settings_that_load_or_a_clear_refusal(tmp_path: Path, lines: list[str]) -> None:
+    (tmp_path / "Dockerfile").write_bytes("\n".join(["FROM python:3.12-slim", *lines]).encode("utf-8", "surrogateescape"))
+    try:
+        found = carry_over(tmp_path / "Dockerfile", tmp_path)
+    except UsageError:
+        return
+    text = section_text((one.key, one.value, one.why) for one in found.settings)
+    parse_settings(text.encode().decode(), "shipwheel.toml")
+    assert all(one.what.isprintable() and one.why.isprintable() for one in found.left)
