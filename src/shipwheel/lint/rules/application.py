@@ -19,7 +19,7 @@ LOAD = Rule(
     severity="warning",
     title="A request loads the model",
     why="Every request waits for seconds of disk and CPU, and concurrent ones hold several copies in memory.",
-    remedy="load it once, in the lifespan of the application or at import, and keep it",
+    remedy="Load it once, in the lifespan of the application or at import, and keep it",
     source="https://fastapi.tiangolo.com/advanced/events/",
 )
 
@@ -28,7 +28,7 @@ BLOCKS = Rule(
     severity="warning",
     title="An async handler that blocks the event loop",
     why="While it computes, the process answers nobody, health checks included.",
-    remedy="write def instead of async def, so that a thread runs it, or: await asyncio.to_thread(model.predict, x)",
+    remedy="Write def instead of async def, so that a thread runs it, or: await asyncio.to_thread(model.predict, x)",
     source="https://fastapi.tiangolo.com/async/",
 )
 
@@ -46,7 +46,7 @@ WORKER = Rule(
     severity="info",
     title="uvicorn.workers.UvicornWorker",
     why="Uvicorn has deprecated the module, and a later version will be without it.",
-    remedy="install uvicorn-worker and use uvicorn_worker.UvicornWorker, or: uvicorn --workers N",
+    remedy="Install uvicorn-worker and use uvicorn_worker.UvicornWorker, or: uvicorn --workers N",
     source="https://www.uvicorn.org/deployment/#gunicorn",
     fix="automatic",
 )

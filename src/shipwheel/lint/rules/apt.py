@@ -27,7 +27,7 @@ APT_CACHE = Rule(
     severity="warning",
     title="Package lists and package caches stay in the layer",
     why="The lists are stale by the time somebody uses them, and every pull of the image pays for them.",
-    remedy="End the same RUN with `&& rm -rf /var/lib/apt/lists/*`.",
+    remedy="End the same RUN with `&& rm -rf /var/lib/apt/lists/*`",
     source=BEST_PRACTICES,
     fix="automatic",
 )
@@ -81,7 +81,7 @@ def _apk_index(step: Step) -> Iterator[Hit]:
     yield Hit(
         span=adds[0].command.span,
         message="apk add keeps its index in the layer",
-        remedy="Write `apk add --no-cache`.",
+        remedy="Write `apk add --no-cache`",
         fix=Fix(what="keep no index", edits=edits) if edits else None,
     )
 
@@ -108,7 +108,7 @@ APT_NO_RECOMMENDS = Rule(
     severity="info",
     title="apt installs recommended packages too",
     why="What is recommended is often more than what was asked for, and each of it has to be updated and scanned.",
-    remedy="Write `apt-get install --no-install-recommends`, and name what you do need of the recommended packages.",
+    remedy="Write `apt-get install --no-install-recommends`, and name what you do need of the recommended packages",
     source=BEST_PRACTICES,
 )
 
@@ -135,7 +135,7 @@ APT_UPGRADE = Rule(
     severity="info",
     title="A build upgrades the packages of its base",
     why="What comes out depends on the day of the build, and every upgraded file lies in the image twice.",
-    remedy="Take a newer tag or digest of the base, and rebuild often.",
+    remedy="Take a newer tag or digest of the base, and rebuild often",
     source="https://docs.docker.com/build/building/best-practices/#rebuild-your-images-often",
 )
 

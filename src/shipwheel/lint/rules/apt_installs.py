@@ -26,7 +26,7 @@ APT_UPDATE_ALONE = Rule(
     severity="warning",
     title="apt-get update and apt-get install stand in different layers",
     why="The layer with the lists is cached, so that a later install asks for versions that the mirror has deleted.",
-    remedy="Write `apt-get update && apt-get install` in one RUN.",
+    remedy="Write `apt-get update && apt-get install` in one RUN",
     source=BEST_PRACTICES,
     fix="automatic",
 )
@@ -120,7 +120,7 @@ APT_NO_Y = Rule(
     severity="error",
     title="A package manager asks, and nobody answers",
     why="A build has no terminal: the question whether to continue is answered by an end of file, and the build fails.",
-    remedy="Write `apt-get install -y`.",
+    remedy="Write `apt-get install -y`",
     source="https://manpages.debian.org/bookworm/apt/apt-get.8.en.html",
     fix="automatic",
 )
@@ -176,7 +176,7 @@ APT_MISSING_PKG = Rule(
     severity="error",
     title="A package that this release does not have",
     why="apt says that it has no installation candidate, and the build fails.",
-    remedy="Name the package that this release has.",
+    remedy="Name the package that this release has",
     source="https://packages.debian.org/ and https://packages.ubuntu.com/",
     fix="automatic",
     dated="apt_renamed.toml",

@@ -16,7 +16,7 @@ ARCH_MISMATCH = Rule(
     severity="warning",
     title="Files or an image of another architecture than the one that is built for",
     why="Programs of the wrong architecture end with `exec format error`; servers do not emulate another one.",
-    remedy="Leave --platform to the command line, and put $TARGETARCH into the names of what you download.",
+    remedy="Leave --platform to the command line, and put $TARGETARCH into the names of what you download",
     source="https://docs.docker.com/reference/build-checks/from-platform-flag-const-disallowed/",
 )
 
@@ -81,11 +81,11 @@ def _of_builder(dockerfile: Dockerfile, stage: Stage) -> Iterator[Hit]:
         return
     if stage in dockerfile.kept:
         message = "the image holds programs for the machine that builds it, whatever it is built for"
-        yield Hit(span=flag.span, message=message, remedy="Leave --platform=$BUILDPLATFORM to stages that cross-compile.")
+        yield Hit(span=flag.span, message=message, remedy="Leave --platform=$BUILDPLATFORM to stages that cross-compile")
     elif packages_of(stage).by_name:
         for step in _environments(dockerfile, stage):
             message = f"the Python packages of {stage.name or 'that stage'} are for the machine that builds"
-            yield Hit(span=step.span, message=message, remedy="Install Python packages in stages without --platform.")
+            yield Hit(span=step.span, message=message, remedy="Install Python packages in stages without --platform")
 
 
 def _environments(dockerfile: Dockerfile, stage: Stage) -> Iterator[Step]:

@@ -23,7 +23,7 @@ BASE_LATEST = Rule(
     severity="warning",
     title="The tag latest",
     why="It is another image with every release: a rebuild brings another Python, CUDA or framework without a change of yours.",
-    remedy="Name the version that you have tested.",
+    remedy="Name the version that you have tested",
     source="https://docs.docker.com/build/building/best-practices/#pin-base-image-versions",
 )
 
@@ -32,7 +32,7 @@ BASE_UNTAGGED = Rule(
     severity="warning",
     title="An image without a tag",
     why="Without a tag it is `latest`: a rebuild brings another Python, CUDA or framework without a change of yours.",
-    remedy="Name the version that you have tested.",
+    remedy="Name the version that you have tested",
     source="https://docs.docker.com/reference/dockerfile/#from",
 )
 
@@ -41,7 +41,7 @@ BASE_FLOATING = Rule(
     severity="info",
     title="A tag that leaves a version open",
     why="When the maintainers move it on, system packages get other names and versions, and a build that worked fails.",
-    remedy="Name the version, and the release of the distribution.",
+    remedy="Name the version, and the release of the distribution",
     source="https://github.com/docker-library/faq#tags-and-aliases",
 )
 
@@ -50,7 +50,7 @@ BASE_NO_DIGEST = Rule(
     severity="info",
     title="An image without a digest",
     why="A tag is pushed again with every security fix, so that two builds of one commit may hold different libraries.",
-    remedy="Write TAG@sha256:..., as `docker buildx imagetools inspect IMAGE` shows; keep a copy: a digest saves no image.",
+    remedy="Write TAG@sha256:..., as `docker buildx imagetools inspect IMAGE` shows; keep a copy: a digest saves no image",
     source="https://docs.docker.com/build/building/best-practices/#pin-base-image-versions",
 )
 
@@ -59,7 +59,7 @@ BASE_EOL = Rule(
     severity="warning",
     title="A distribution, Python or framework that gets no updates any more",
     why="Known holes stay open, package archives move away so that apt-get update fails, and new wheels are not built for it.",
-    remedy="Move to a release that is supported.",
+    remedy="Move to a release that is supported",
     source="https://devguide.python.org/versions/",
     dated=TABLE,
 )
@@ -69,7 +69,7 @@ BASE_ALPINE_ML = Rule(
     severity="warning",
     title="Packages for machine learning on Alpine",
     why="Alpine's libc is musl: wheels for glibc do not fit, so pip compiles for a long time, or finds nothing to install.",
-    remedy="Take python:X.Y-slim-trixie, which is Debian with glibc.",
+    remedy="Take python:X.Y-slim-trixie, which is Debian with glibc",
     source="https://peps.python.org/pep-0656/",
     dated="images.toml",
 )

@@ -181,7 +181,7 @@ CACHE_MOUNT_USELESS = Rule(
     severity="warning",
     title="A cache mount that stays empty or that nobody reads",
     why="The build downloads everything again each time, as if the mount were not there.",
-    remedy="Let the package manager use the mount: no --no-cache-dir, no rm of what it holds, and the path that it uses.",
+    remedy="Let the package manager use the mount: no --no-cache-dir, no rm of what it holds, and the path that it uses",
     source="https://docs.docker.com/build/cache/optimize/#use-cache-mounts",
     fix="automatic",
 )
@@ -235,7 +235,7 @@ def _swept(step: Step, mount: Mount) -> Hit | None:
             return Hit(
                 span=command.span,
                 message=f"{said} empties the cache that is mounted at {_target(mount)}",
-                remedy="Take the command out: what lies in a mount is in no layer.",
+                remedy="Take the command out: what lies in a mount is in no layer",
                 fix=Fix(what="do not empty the mount", edits=edits) if edits else None,
             )
     return None
@@ -282,7 +282,7 @@ def _docker_clean(step: Step, mount: Mount) -> Hit | None:
     return Hit(
         span=mount.span,
         message=f"/etc/apt/apt.conf.d/docker-clean of the base removes each package that apt puts into {_target(mount)}",
-        remedy="Remove that file before: `RUN rm -f /etc/apt/apt.conf.d/docker-clean`.",
+        remedy="Remove that file before: `RUN rm -f /etc/apt/apt.conf.d/docker-clean`",
     )
 
 
@@ -297,7 +297,7 @@ def _tilde(step: Step, mount: Mount) -> Hit | None:
     return Hit(
         span=mount.span,
         message="~ is no home in a mount: the cache lies in a folder of that name",
-        remedy="Write the whole path, such as /root/.cache/pip.",
+        remedy="Write the whole path, such as /root/.cache/pip",
         fix=Fix(what="write the path", edits=(Edit(at, at + 1, "/root"),)) if root and at >= 0 else None,
     )
 
@@ -320,7 +320,7 @@ def _foreign(step: Step, mount: Mount) -> Hit | None:
     return Hit(
         span=mount.span,
         message=f"the cache at {target} belongs to root, and {user} cannot write into it",
-        remedy="Add `uid=` with the user's number to the mount.",
+        remedy="Add `uid=` with the user's number to the mount",
     )
 
 

@@ -22,7 +22,7 @@ YAML_SYNTAX = Rule(
     severity="error",
     title="The file is no YAML",
     why="What reads the file stops here, or drops what stands twice.",
-    remedy="Mend the line; the reason may stand a little above it.",
+    remedy="Mend the line; the reason may stand a little above it",
     source="https://yaml.org/spec/1.2.2/",
 )
 
@@ -31,7 +31,7 @@ COMPOSE_VERSION_KEY = Rule(
     severity="info",
     title="The key `version` is obsolete",
     why="Compose ignores it and warns each time; it says nothing of the file's format any more.",
-    remedy="Remove the line.",
+    remedy="Remove the line",
     source="https://docs.docker.com/reference/compose-file/version-and-name/",
     fix="automatic",
 )
@@ -41,7 +41,7 @@ DEPENDS_WITHOUT_HEALTH = Rule(
     severity="warning",
     title="A service waits for a start, not for health",
     why="depends_on waits until a container runs, not until what is in it answers: the first connections fail.",
-    remedy="Give the database a healthcheck and write `condition: service_healthy`.",
+    remedy="Give the database a healthcheck and write `condition: service_healthy`",
     source="https://docs.docker.com/compose/how-tos/startup-order/",
 )
 
@@ -50,7 +50,7 @@ SHM_MISSING = Rule(
     severity="warning",
     title="torch has 64 MB of shared memory",
     why="Workers of a DataLoader and NCCL pass tensors through /dev/shm; 64 MB end in bus errors amid training.",
-    remedy="Add `shm_size: 8gb` to the service (or `ipc: host`).",
+    remedy="Add `shm_size: 8gb` to the service (or `ipc: host`)",
     source="https://github.com/pytorch/pytorch#docker-image",
 )
 
@@ -59,7 +59,7 @@ NO_LIMITS = Rule(
     severity="info",
     title="A service may take all memory",
     why="Without a limit one service that grows takes the memory of all others, and the kernel chooses whom to end.",
-    remedy="Set `deploy.resources.limits.memory` (or `mem_limit`).",
+    remedy="Set `deploy.resources.limits.memory` (or `mem_limit`)",
     source="https://docs.docker.com/reference/compose-file/deploy/#resources",
 )
 
@@ -68,7 +68,7 @@ DB_PATH_OUTSIDE_VOLUME = Rule(
     severity="warning",
     title="A database keeps its data in the container",
     why="What lies in the container's own layer, or in a volume without a name, is left behind when the container is removed.",
-    remedy="Mount a named volume where the data lies.",
+    remedy="Mount a named volume where the data lies",
     source="https://docs.docker.com/engine/storage/volumes/",
     dated="databases.toml",
 )

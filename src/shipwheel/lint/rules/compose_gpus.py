@@ -18,7 +18,7 @@ GPU_RESERVATION_SYNTAX = Rule(
     severity="error",
     title="A reservation of GPUs is not as Compose takes it",
     why="Compose refuses the file, or starts the service without a GPU.",
-    remedy="Write deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 1, capabilities: [gpu]}]}}}.",
+    remedy="Write deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 1, capabilities: [gpu]}]}}}",
     source="https://docs.docker.com/compose/how-tos/gpu-support/",
 )
 

@@ -17,8 +17,8 @@ COND_ALWAYS_TRUE = Rule(
     key="cond-always-true",
     severity="error",
     title="A condition that does not compare",
-    why="without blanks around = there is one text and nothing to compare it with, and a text that is not empty is true",
-    remedy='put blanks around the operator and the variable in quotes: [ "$X" = "y" ], [ -n "$X" ]',
+    why="Without blanks around = there is one text and nothing to compare it with, and a text that is not empty is true.",
+    remedy='Put blanks around the operator and the variable in quotes: [ "$X" = "y" ], [ -n "$X" ]',
     source="https://pubs.opengroup.org/onlinepubs/9699919799/utilities/test.html",
     fix="automatic",
 )
@@ -27,8 +27,8 @@ BRACE_EXPANSION = Rule(
     key="brace-expansion-in-sh",
     severity="warning",
     title="Braces in a RUN that sh runs",
-    why="sh of Debian, Ubuntu and Alpine knows no {a,b}: it makes one file or folder with braces in its name",
-    remedy='write the words out, or set SHELL ["/bin/bash", "-c"] before',
+    why="Sh of Debian, Ubuntu and Alpine knows no {a,b}: it makes one file or folder with braces in its name.",
+    remedy='Write the words out, or set SHELL ["/bin/bash", "-c"] before',
     source="https://www.gnu.org/software/bash/manual/html_node/Brace-Expansion.html",
 )
 
@@ -96,7 +96,7 @@ def _condition(command: Command, source: Source, *, dash: bool) -> Hit | None:
         return Hit(
             span=operands[1][1],
             message="== is bash's: to sh of Debian and Ubuntu it is an error, so the condition is never true",
-            remedy="write = for ==",
+            remedy="Write = for ==",
             fix=Fix(what="write = for ==", edits=(edit,)),
         )
     return None

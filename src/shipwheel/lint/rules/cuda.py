@@ -30,7 +30,7 @@ CUDA_DUPLICATE = Rule(
     severity="warning",
     title="A CUDA base below wheels that bring their own CUDA",
     why="The wheels load the libraries that they bring; those of the base are never used, some gigabytes of them.",
-    remedy="Build on python:3.12-slim or on the -base image: the driver comes from the host, the libraries with the wheels.",
+    remedy="Build on python:3.12-slim or on the -base image: the driver comes from the host, the libraries with the wheels",
     source="https://discuss.pytorch.org/t/install-pytorch-for-cuda-11-3-with-pip/152299/5",
     dated=TORCH,
 )
@@ -40,7 +40,7 @@ CUDA_WHEEL_MISMATCH = Rule(
     severity="warning",
     title="Packages for another CUDA than the base's",
     why="Libraries of one CUDA major version do not replace those of another, and the driver that the base needs may not do.",
-    remedy="Take base and packages of one CUDA major version; within it every minor version goes.",
+    remedy="Take base and packages of one CUDA major version; within it every minor version goes",
     source=_COMPATIBILITY,
     dated=TORCH,
 )
@@ -50,7 +50,7 @@ CPU_TORCH_ON_GPU_BASE = Rule(
     severity="warning",
     title="A CPU build on a CUDA base",
     why="Nothing in the image uses the GPU: the base's gigabytes are for nothing, or the GPU stays idle unnoticed.",
-    remedy="Take the build for CUDA, or a base without it (python:3.12-slim).",
+    remedy="Take the build for CUDA, or a base without it (python:3.12-slim)",
     source="https://pytorch.org/get-started/locally/",
 )
 
@@ -59,7 +59,7 @@ GPU_BASE_NO_GPU_PACKAGE = Rule(
     severity="warning",
     title="A CUDA base below packages that use no GPU",
     why="The base adds gigabytes and its own holes to mend, and nothing in the image calls CUDA.",
-    remedy="Build on python:3.12-slim.",
+    remedy="Build on python:3.12-slim",
     source="https://hub.docker.com/r/nvidia/cuda",
     dated=TABLE,
 )
@@ -69,7 +69,7 @@ GPU_PACKAGE_ON_CPU_BASE = Rule(
     severity="warning",
     title="A GPU package on a base without the CUDA that it needs, or a driver in the image",
     why="It finds no CUDA libraries and falls back to the CPU or fails at import; a driver must be the host's own.",
-    remedy="Build on nvidia/cuda with the CUDA (and cuDNN) that it needs, or install the wheels that bring it.",
+    remedy="Build on nvidia/cuda with the CUDA (and cuDNN) that it needs, or install the wheels that bring it",
     source="https://onnxruntime.ai/docs/execution-providers/CUDA-ExecutionProvider.html",
     dated=TABLE,
 )
@@ -261,5 +261,5 @@ def _driver(dockerfile: Dockerfile) -> Iterator[Hit]:
                 yield Hit(
                     span=drivers[0].span,
                     message=f"{drivers[0].name} puts a driver into the image",
-                    remedy="Leave it out: the NVIDIA Container Toolkit mounts the host's driver, nvidia-smi and libcuda.",
+                    remedy="Leave it out: the NVIDIA Container Toolkit mounts the host's driver, nvidia-smi and libcuda",
                 )

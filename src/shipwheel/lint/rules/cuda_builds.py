@@ -31,7 +31,7 @@ CUDA_EXT_NO_ARCH = Rule(
     severity="warning",
     title="CUDA code is compiled, and nothing says for which GPUs",
     why="No GPU is there while an image is built: it is compiled for all (an hour), for none of yours, or not at all.",
-    remedy='Set the architectures before it: ENV TORCH_CUDA_ARCH_LIST="8.0;8.6;9.0+PTX".',
+    remedy='Set the architectures before it: ENV TORCH_CUDA_ARCH_LIST="8.0;8.6;9.0+PTX"',
     source="https://docs.pytorch.org/docs/stable/cpp_extension.html",
     dated=TABLE,
 )
@@ -41,7 +41,7 @@ CUDA_EXT_NO_NVCC = Rule(
     severity="error",
     title="CUDA code is compiled on a base without nvcc",
     why="setup.py finds no CUDA_HOME, and the installation ends in an error.",
-    remedy="Compile it in a first stage on the -devel image, and copy the wheel or the environment into this one.",
+    remedy="Compile it in a first stage on the -devel image, and copy the wheel or the environment into this one",
     source="https://github.com/Dao-AILab/flash-attention#installation-and-features",
     dated=TABLE,
 )

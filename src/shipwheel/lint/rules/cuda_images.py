@@ -28,7 +28,7 @@ CUDA_TAG_RETIRED = Rule(
     severity="warning",
     title="An image of a CUDA release whose support has ended",
     why="NVIDIA deletes such tags six months after their end, and then the build stops with `manifest unknown`.",
-    remedy="Take the last patch release of a supported CUDA, and keep a copy of the image in a registry of your own.",
+    remedy="Take the last patch release of a supported CUDA, and keep a copy of the image in a registry of your own",
     source="https://gitlab.com/nvidia/container-images/cuda/-/blob/master/doc/support-policy.md",
     dated=TABLE,
 )
@@ -38,7 +38,7 @@ CUDA_GPG_KEY_ROTATED = Rule(
     severity="error",
     title="apt-get update on an image with NVIDIA's old key",
     why="NVIDIA replaced the key of its repositories on 27 April 2022; apt-get update fails with NO_PUBKEY A4B469963BF863CC.",
-    remedy="Take a newer image, or remove /etc/apt/sources.list.d/cuda.list and nvidia-ml.list before apt-get update.",
+    remedy="Take a newer image, or remove /etc/apt/sources.list.d/cuda.list and nvidia-ml.list before apt-get update",
     source="https://developer.nvidia.com/blog/updating-the-cuda-linux-gpg-repository-key/",
     dated=TABLE,
 )
@@ -48,7 +48,7 @@ CUDA_STUBS_IN_LD_PATH = Rule(
     severity="warning",
     title="CUDA's stubs on the path of the loader",
     why="The stub of libcuda is there to link against; a program that loads it instead of the driver finds no GPU.",
-    remedy="Set LIBRARY_PATH, or -L, for the build alone, and leave stubs out of LD_LIBRARY_PATH.",
+    remedy="Set LIBRARY_PATH, or -L, for the build alone, and leave stubs out of LD_LIBRARY_PATH",
     source="https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html (cudaErrorStubLibrary)",
 )
 

@@ -35,8 +35,8 @@ PIP_UNPINNED = Rule(
     key="pip-unpinned",
     severity="warning",
     title="Python packages without a version on a command line",
-    why="The next build may get another release, so that an image that worked cannot be built again",
-    remedy="write NAME==VERSION for each, or install from a lock file with pip install --require-hashes -r or uv sync --locked",
+    why="The next build may get another release, so that an image that worked cannot be built again.",
+    remedy="Write NAME==VERSION for each, or install from a lock file with pip install --require-hashes -r or uv sync --locked",
     source="https://pip.pypa.io/en/stable/topics/repeatable-installs/",
 )
 
@@ -93,8 +93,8 @@ REQUIREMENTS_UNPINNED = Rule(
     key="requirements-unpinned",
     severity="warning",
     title="A requirements file that leaves versions open",
-    why="The next build may get other releases than the one that was tested, and breaks on a day when nothing was changed",
-    remedy="compile it: uv pip compile requirements.in --generate-hashes -o requirements.txt, or write == behind each name",
+    why="The next build may get other releases than the one that was tested, and breaks on a day when nothing was changed.",
+    remedy="Compile it: uv pip compile requirements.in --generate-hashes -o requirements.txt, or write == behind each name",
     source="https://pip.pypa.io/en/stable/topics/repeatable-installs/",
 )
 
@@ -148,8 +148,8 @@ REQUIREMENTS_NO_HASHES = Rule(
     key="requirements-no-hashes",
     severity="info",
     title="Pinned requirements without hashes",
-    why="A version does not say which file is installed: an index or a mirror can give other bytes under the same version",
-    remedy="compile it with hashes (uv pip compile --generate-hashes, pip-compile --generate-hashes) and add --require-hashes",
+    why="A version does not say which file is installed: an index or a mirror can give other bytes under the same version.",
+    remedy="Compile it with hashes (uv pip compile --generate-hashes, pip-compile --generate-hashes) and add --require-hashes",
     source="https://pip.pypa.io/en/stable/topics/secure-installs/",
 )
 

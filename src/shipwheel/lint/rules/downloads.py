@@ -17,8 +17,8 @@ CURL_PIPE_SH = Rule(
     key="curl-pipe-sh",
     severity="warning",
     title="A script from the network that runs unseen",
-    why="Who controls the address, or the way to it, runs code in the build, and a download that breaks off runs by half",
-    remedy="download a fixed version to a file, check it with sha256sum -c, then run it; or install a package",
+    why="Who controls the address, or the way to it, runs code in the build, and a download that breaks off runs by half.",
+    remedy="Download a fixed version to a file, check it with sha256sum -c, then run it; or install a package",
     source="https://docs.docker.com/build/building/best-practices/#using-pipes",
 )
 
@@ -26,8 +26,8 @@ DOWNLOAD_UNVERIFIED = Rule(
     key="download-unverified",
     severity="warning",
     title="A download without a checksum",
-    why="What the address gives can change or be exchanged, and the build would not notice",
-    remedy="check it in the same RUN: echo 'SHA256  FILE' | sha256sum -c -; for ADD write ADD --checksum=sha256:...",
+    why="What the address gives can change or be exchanged, and the build would not notice.",
+    remedy="Check it in the same RUN: echo 'SHA256  FILE' | sha256sum -c -; for ADD write ADD --checksum=sha256:...",
     source="https://docs.docker.com/reference/dockerfile/#add---checksum",
 )
 

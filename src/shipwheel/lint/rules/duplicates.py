@@ -55,7 +55,7 @@ CHOWN_DUPLICATE_LAYER = Rule(
     severity="warning",
     title="chown or chmod of files of an earlier layer",
     why="A layer holds whole files: whatever changes its owner or mode lies in the image a second time.",
-    remedy="Write `COPY --chown=USER:GROUP` or `COPY --chmod=MODE`.",
+    remedy="Write `COPY --chown=USER:GROUP` or `COPY --chmod=MODE`",
     source="https://docs.docker.com/reference/dockerfile/#copy---chown---chmod",
     fix="automatic",
 )
@@ -168,7 +168,7 @@ RM_LATER_LAYER = Rule(
     severity="warning",
     title="What an earlier layer holds is removed in a later one",
     why="The image stays as large: the earlier layer is still pulled, and its files can be read.",
-    remedy="Remove it in the RUN that makes it, mount it (`RUN --mount=type=bind`), or leave it in an earlier stage.",
+    remedy="Remove it in the RUN that makes it, mount it (`RUN --mount=type=bind`), or leave it in an earlier stage",
     source="https://docs.docker.com/build/building/best-practices/#run",
 )
 
@@ -234,7 +234,7 @@ def _purged(command: Command, earlier: Sequence[Step]) -> Iterator[Hit]:
     names = [word.text for word in command.arguments if word.text in there]
     if names:
         message = f"removed here, but still in the layer that installed it: {listed(names)}"
-        yield Hit(span=command.span, message=message, remedy="Install, use and remove it in one RUN, or in a stage of its own.")
+        yield Hit(span=command.span, message=message, remedy="Install, use and remove it in one RUN, or in a stage of its own")
 
 
 def _all_added(context: BuildContext, steps: Sequence[Step]) -> Iterator[_Added]:
@@ -281,7 +281,7 @@ TOO_MANY_RUN = Rule(
     severity="info",
     title="Many RUNs in a row",
     why="Each is a layer with its own metadata; what belongs together is cached and cleaned up together in one.",
-    remedy="Join them with && or a heredoc.",
+    remedy="Join them with && or a heredoc",
     source="https://docs.docker.com/build/building/best-practices/#run",
     off=True,
 )

@@ -23,7 +23,7 @@ SHELL_FORM = Rule(
     key="shell-form",
     severity="info",
     title="The container is started through a shell",
-    why="The shell is process 1 and may not pass SIGTERM on: the service is killed after ten seconds, amid its requests",
+    why="The shell is process 1 and may not pass SIGTERM on: the service is killed after ten seconds, amid its requests.",
     remedy='Write the JSON form, CMD ["program", "argument"], or put exec before the command where it needs the shell',
     source="https://docs.docker.com/reference/dockerfile/#shell-form-entrypoint-example",
     fix="automatic",
@@ -32,7 +32,7 @@ BROKEN = Rule(
     key="entrypoint-broken",
     severity="error",
     title="What is to start the container does not start",
-    why="The container ends at once with an error, or runs something else than what is written",
+    why="The container ends at once with an error, or runs something else than what is written.",
     remedy='Write the JSON form with double quotes and a string for each argument: CMD ["python", "app.py"]',
     source="https://docs.docker.com/reference/dockerfile/#shell-and-exec-form",
 )
@@ -224,6 +224,8 @@ def _broken_script(file: Dockerfile, stage: Stage, step: Step) -> Hit | None:
     if command is None or not command.words or (step.keyword == "CMD" and stage.last("ENTRYPOINT")):
         return None
     word, direct = _script(command)
+    if word and word.text.endswith(".py") and step.keyword == "CMD" and not starts_shell(stage):
+        return None  # the base may start Python: gcr.io/distroless/python3
     path = origin(file, stage, in_folder(stage.workdir, word.text)) if word else ""
     source = file.context.read(path) if path else None
     if not word or not source or "\0" in source.text:

@@ -19,8 +19,8 @@ GIT_UNPINNED = Rule(
     key="git-unpinned",
     severity="warning",
     title="Code from a repository without a commit or tag",
-    why="Each build takes what the branch holds on that day, and the layer's cache hides for how long it did not",
-    remedy="write the commit: git checkout COMMIT behind the clone, git clone --branch TAG, or git+https://...@COMMIT",
+    why="Each build takes what the branch holds on that day, and the layer's cache hides for how long it did not.",
+    remedy="Write the commit: git checkout COMMIT behind the clone, git clone --branch TAG, or git+https://...@COMMIT",
     source="https://pip.pypa.io/en/stable/topics/vcs-support/",
 )
 

@@ -18,8 +18,8 @@ TRANSFORMERS_CACHE = Rule(
     key="transformers-cache",
     severity="info",
     title="TRANSFORMERS_CACHE is deprecated",
-    why="transformers 5 no longer reads it, and huggingface_hub never did: models are downloaded to two places, or again.",
-    remedy="Set HF_HOME to the folder of all caches, or HF_HUB_CACHE to this very folder (HF_HOME=/x puts models in /x/hub).",
+    why="Transformers 5 no longer reads it, and huggingface_hub never did: models are downloaded to two places, or again.",
+    remedy="Set HF_HOME to the folder of all caches, or HF_HUB_CACHE to this very folder (HF_HOME=/x puts models in /x/hub)",
     source="https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
     fix="automatic",
 )
@@ -29,7 +29,7 @@ HF_TOKEN_NAME = Rule(
     severity="warning",
     title="A token has a name that Hugging Face's libraries do not read",
     why="huggingface_hub reads HF_TOKEN (and still HUGGING_FACE_HUB_TOKEN); under another name downloads of gated models fail.",
-    remedy="Name it HF_TOKEN.",
+    remedy="Name it HF_TOKEN",
     source="https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
     fix="automatic",
 )

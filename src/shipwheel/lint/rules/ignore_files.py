@@ -38,7 +38,7 @@ IGNORE_MISSING = Rule(
     severity="warning",
     title="The ignore file lets in what no image needs",
     why="It is sent with every build, makes the image larger, and each change in it makes the layers behind the COPY anew.",
-    remedy="Add the patterns to the ignore file.",
+    remedy="Add the patterns to the ignore file",
     source=SOURCE,
     fix="automatic",
 )
@@ -149,7 +149,7 @@ IGNORE_NOT_RECURSIVE = Rule(
     severity="warning",
     title="A pattern that {matches} at the top of the context only",
     why="Unlike .gitignore, this file matches a pattern against the whole path: what lies in folders gets in.",
-    remedy="Write `**/` before the pattern.",
+    remedy="Write `**/` before the pattern",
     source=SOURCE,
     fix="automatic",
 )
@@ -220,7 +220,7 @@ IGNORE_DROPS_NEEDED = Rule(
     severity="error",
     title="The ignore file leaves out what the Dockerfile needs",
     why="For the build the file is not there, and it fails.",
-    remedy="Take the pattern out, or add a line with `!` and the path behind it.",
+    remedy="Take the pattern out, or add a line with `!` and the path behind it",
     source=SOURCE,
 )
 

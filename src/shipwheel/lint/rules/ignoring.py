@@ -13,7 +13,7 @@ UNUSED = Rule(
     severity="info",
     title="A comment that takes back a finding that is not there",
     why="It will hide the next one, which nobody has judged.",
-    remedy="remove the key from the comment, or correct its spelling",
+    remedy="Remove the key from the comment, or correct its spelling",
     source="docs/how-to/lint.md",
 )
 
@@ -22,7 +22,7 @@ WITHOUT_REASON = Rule(
     severity="info",
     title="A comment that takes a finding back and does not say why",
     why="Who reads it later cannot tell whether the reason still holds.",
-    remedy="write the reason behind the keys: # shipwheel: ignore=KEY reason",
+    remedy="Write the reason behind the keys: # shipwheel: ignore=KEY reason",
     source="docs/how-to/lint.md",
 )
 

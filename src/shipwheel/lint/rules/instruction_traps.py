@@ -16,8 +16,8 @@ INLINE_COMMENT = Rule(
     key="inline-comment",
     severity="error",
     title="A comment behind an instruction is no comment",
-    why="# begins a comment only at the start of a line: elsewhere it is an argument, or hides the lines joined to it",
-    remedy="put the comment on a line of its own above the instruction",
+    why="# begins a comment only at the start of a line: elsewhere it is an argument, or hides the lines joined to it.",
+    remedy="Put the comment on a line of its own above the instruction",
     source="https://docs.docker.com/reference/dockerfile/#format",
     fix="automatic",
 )
@@ -26,8 +26,8 @@ COPY_PARENT = Rule(
     key="copy-parent",
     severity="warning",
     title="COPY from above the build's context",
-    why="the builder strips the leading .. and looks in the context itself, where the file is another one or none",
-    remedy="build with the folder above as the context, or pass it with --build-context NAME=.. and COPY --from=NAME",
+    why="The builder strips the leading .. and looks in the context itself, where the file is another one or none.",
+    remedy="Build with the folder above as the context, or pass it with --build-context NAME=.. and COPY --from=NAME",
     source="https://docs.docker.com/reference/dockerfile/#copy",
     fix="automatic",
 )
@@ -36,8 +36,8 @@ RELATIVE_WORKDIR = Rule(
     key="relative-workdir",
     severity="info",
     title="WORKDIR is relative to what the base image has set",
-    why="where it is depends on the base image, and changes with it",
-    remedy="write an absolute path, such as WORKDIR /app",
+    why="Where it is depends on the base image, and changes with it.",
+    remedy="Write an absolute path, such as WORKDIR /app",
     source="https://docs.docker.com/reference/build-checks/workdir-relative-path/",
 )
 
@@ -57,7 +57,7 @@ def comments_behind_instructions(dockerfile: Dockerfile) -> Iterator[Hit]:
             yield Hit(
                 span=span,
                 message="the comment hides the lines that are joined to it: all of them are one line to the shell",
-                remedy="put the comment on a line of its own; such lines may stand between continued ones",
+                remedy="Put the comment on a line of its own; such lines may stand between continued ones",
             )
 
 

@@ -32,7 +32,7 @@ LATEST_AND_ALWAYS = Rule(
     severity="warning",
     title="The image is what stands behind latest at that moment",
     why="Each start of a pod may bring another image: replicas differ, and a rollback has nothing to go back to.",
-    remedy="Name a version or, better, a digest: `image: NAME@sha256:...`.",
+    remedy="Name a version or, better, a digest: `image: NAME@sha256:...`",
     source="https://kubernetes.io/docs/concepts/containers/images/#image-pull-policy",
 )
 
@@ -41,7 +41,7 @@ PROBES_MISSING = Rule(
     severity="warning",
     title="A server has no readinessProbe",
     why="Without one a pod gets requests as soon as its process runs, while its model is still being loaded.",
-    remedy="Add a readinessProbe that asks the path which answers once the model is loaded.",
+    remedy="Add a readinessProbe that asks the path which answers once the model is loaded",
     source="https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
 )
 
@@ -50,7 +50,7 @@ LIVENESS_KILLS_LOADING = Rule(
     severity="warning",
     title="A livenessProbe without a startupProbe",
     why="A model that takes longer to load than the probe waits is killed and loaded again, for ever.",
-    remedy="Add a startupProbe with the same path, `periodSeconds: 10` and `failureThreshold: 60`.",
+    remedy="Add a startupProbe with the same path, `periodSeconds: 10` and `failureThreshold: 60`",
     source="https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/#startup-probe",
 )
 
@@ -59,7 +59,7 @@ LIMITS_MISSING = Rule(
     severity="warning",
     title="A container has no memory limit",
     why="A container that grows takes the memory of the whole node, and the kernel ends whatever it likes there.",
-    remedy="Set `resources.limits.memory`, and requests to the same.",
+    remedy="Set `resources.limits.memory`, and requests to the same",
     source="https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/",
 )
 
@@ -68,7 +68,7 @@ HEALTHCHECK_ONLY = Rule(
     severity="warning",
     title="The image's HEALTHCHECK is the only check",
     why="Kubernetes does not look at HEALTHCHECK: a pod whose server hangs stays in service.",
-    remedy="Write what HEALTHCHECK asks as readinessProbe and livenessProbe.",
+    remedy="Write what HEALTHCHECK asks as readinessProbe and livenessProbe",
     source="https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
 )
 

@@ -33,7 +33,7 @@ SHM_EMPTYDIR_MISSING = Rule(
     severity="warning",
     title="A pod shares tensors through 64 MB",
     why="Workers of a DataLoader and NCCL pass tensors through /dev/shm, 64 MB in a pod, and part of its memory.",
-    remedy="Mount an emptyDir with `medium: Memory` and a sizeLimit at /dev/shm, and make limits.memory larger by that size.",
+    remedy="Mount an emptyDir with `medium: Memory` and a sizeLimit at /dev/shm, and make limits.memory larger by that size",
     source="https://kubernetes.io/docs/concepts/storage/volumes/#emptydir",
 )
 
@@ -42,7 +42,7 @@ GPU_LIMIT_MISSING = Rule(
     severity="warning",
     title="A container for GPUs asks for none",
     why="Only `resources.limits` gives a container a GPU; without it the program runs on the CPU, or the pod is refused.",
-    remedy="Set `resources.limits: {nvidia.com/gpu: 1}` (requests are then the same).",
+    remedy="Set `resources.limits: {nvidia.com/gpu: 1}` (requests are then the same)",
     source="https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/",
 )
 
@@ -51,7 +51,7 @@ GPU_TOLERATION_MISSING = Rule(
     severity="info",
     title="No toleration for the taint of GPU nodes",
     why="Clusters taint nodes with GPUs so that other pods stay away; a pod without the toleration waits for ever.",
-    remedy="Add `tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]`.",
+    remedy="Add `tolerations: [{key: nvidia.com/gpu, operator: Exists, effect: NoSchedule}]`",
     source="https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/",
 )
 

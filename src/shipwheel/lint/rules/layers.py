@@ -16,7 +16,7 @@ COPY_BEFORE_INSTALL = Rule(
     severity="warning",
     title="Code is copied before what it requires is installed",
     why="Every change of a line of code installs everything again, because a layer is cached only while those below it are.",
-    remedy="Copy the requirements, install them, and copy the code last.",
+    remedy="Copy the requirements, install them, and copy the code last",
     source="https://docs.docker.com/build/cache/optimize/#order-your-layers",
     fix="automatic",
 )
@@ -46,7 +46,7 @@ WHOLE_CONTEXT_COPIED = Rule(
     severity="warning",
     title="The whole context is copied, and no ignore file leaves anything out",
     why="What lies in the folder gets in: .git, virtual environments, data, keys; and each change there makes the layer anew.",
-    remedy="Add a .dockerignore with .git, .venv, **/__pycache__, .env and your data, or copy only what the image needs.",
+    remedy="Add a .dockerignore with .git, .venv, **/__pycache__, .env and your data, or copy only what the image needs",
     source="https://docs.docker.com/build/concepts/context/#dockerignore-files",
 )
 

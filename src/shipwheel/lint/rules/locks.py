@@ -17,8 +17,8 @@ LOCK_NOT_ENFORCED = Rule(
     key="lock-not-enforced",
     severity="warning",
     title="A lock file that the build may change or pass by",
-    why="Where the lock does not fit pyproject.toml, or is not there, the build resolves anew and installs the untested",
-    remedy="copy the lock and write uv sync --locked (--frozen where pyproject.toml is not complete), pipenv install --deploy",
+    why="Where the lock does not fit pyproject.toml, or is not there, the build resolves anew and installs the untested.",
+    remedy="Copy the lock and write uv sync --locked (--frozen where pyproject.toml is not complete), pipenv install --deploy",
     source="https://docs.astral.sh/uv/concepts/projects/sync/#automatic-lock-and-sync",
     fix="automatic",
 )
@@ -73,7 +73,7 @@ def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterato
         edits = behind(dockerfile.source, verb, "--deploy")
         fix = Fix(what="add --deploy", edits=edits) if edits else None
         message = "pipenv install changes Pipfile.lock where it does not fit the Pipfile"
-        yield Hit(span=verb.span, message=message, remedy="pipenv install --deploy", fix=fix)
+        yield Hit(span=verb.span, message=message, remedy="Pipenv install --deploy", fix=fix)
 
 
 def _enforced(step: Step, command: Command) -> bool:
@@ -135,7 +135,7 @@ def _passed_by(dockerfile: Dockerfile, step: Step, install: Install) -> Iterator
         there = context_path(step, lock, install.command) or _left_behind(dockerfile, step, lock, install.command)
         if there and not _otherwise(step):
             message = f"pip resolves anew what {lock} has settled"
-            yield Hit(span=span, message=message, remedy="install from the lock first: uv sync --locked, or poetry install")
+            yield Hit(span=span, message=message, remedy="Install from the lock first: uv sync --locked, or poetry install")
             return
 
 

@@ -18,7 +18,7 @@ PIP_COMPILE_FLAG = Rule(
     severity="error",
     title="pip-compile has no --platform",
     why="The command ends with `no such option`, and nothing is locked.",
-    remedy="Use `uv pip compile --python-platform x86_64-unknown-linux-gnu`, or run pip-compile on the platform itself.",
+    remedy="Use `uv pip compile --python-platform x86_64-unknown-linux-gnu`, or run pip-compile on the platform itself",
     source="https://docs.astral.sh/uv/reference/cli/#uv-pip-compile",
 )
 
@@ -27,7 +27,7 @@ FIND_LINKS_INDEX = Rule(
     severity="warning",
     title="An index is given as find-links",
     why="--find-links (-f) reads links to files, an index links projects: pip finds nothing there and takes PyPI's wheels.",
-    remedy="Write `--index-url` (or `--extra-index-url`) before the address.",
+    remedy="Write `--index-url` (or `--extra-index-url`) before the address",
     source="https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-f",
 )
 

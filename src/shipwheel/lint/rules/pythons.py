@@ -17,8 +17,8 @@ PYTHON_MISMATCH = Rule(
     key="python-mismatch",
     severity="error",
     title="Packages for another Python than the one that runs",
-    why="Each Python has packages of its own: what is installed for one is missing in the other, and tools of the system break",
-    remedy="use one Python: a python:* base, or a virtual environment (python3.11 -m venv /opt/venv) that is first in PATH",
+    why="Each Python has packages of its own: what is installed for one is missing in the other, and tools of the system break.",
+    remedy="Use one Python: a python:* base, or a virtual environment (python3.11 -m venv /opt/venv) that is first in PATH",
     source="https://packaging.python.org/en/latest/guides/installing-using-linux-tools/",
 )
 
@@ -56,7 +56,7 @@ def _second(stage: Stage, install: Install) -> Iterator[Hit]:
         yield Hit(
             span=found[0].span,
             message=f"{names} to Debian's Python, a second one beside that of {image}",
-            remedy="leave it out: the image has Python with its headers and pip; install libraries with pip",
+            remedy="Leave it out: the image has Python with its headers and pip; install libraries with pip",
         )
 
 

@@ -23,7 +23,7 @@ PRUNE_VOLUMES = Rule(
     severity="warning",
     title="Volumes are pruned",
     why="Volumes hold databases, models and caches; what no container uses at that moment is gone for good.",
-    remedy="Remove what you mean by name, `docker volume rm NAME`, after `docker volume ls --filter dangling=true`.",
+    remedy="Remove what you mean by name, `docker volume rm NAME`, after `docker volume ls --filter dangling=true`",
     source="https://docs.docker.com/reference/cli/docker/volume/prune/",
     fix="none",
 )
@@ -33,7 +33,7 @@ APT_KEY = Rule(
     severity="warning",
     title="apt-key is retired",
     why="Debian 12 is the last release that has apt-key, and a key added with it vouches for every repository.",
-    remedy="Write the key to /etc/apt/keyrings/NAME.asc and name it: `deb [signed-by=/etc/apt/keyrings/NAME.asc] URL`.",
+    remedy="Write the key to /etc/apt/keyrings/NAME.asc and name it: `deb [signed-by=/etc/apt/keyrings/NAME.asc] URL`",
     source="https://manpages.debian.org/bookworm/apt/apt-key.8.en.html",
 )
 
@@ -42,7 +42,7 @@ NVIDIA_DOCKER2 = Rule(
     severity="warning",
     title="nvidia-docker is retired",
     why="nvidia-docker was archived in January 2024; its packages get no releases, and new distributions have none.",
-    remedy="Install nvidia-container-toolkit (nvidia.github.io/libnvidia-container) and use `docker run --gpus all`.",
+    remedy="Install nvidia-container-toolkit (nvidia.github.io/libnvidia-container) and use `docker run --gpus all`",
     source="https://github.com/NVIDIA/nvidia-docker",
 )
 
@@ -51,7 +51,7 @@ SECRET_CLI_SYNTAX = Rule(
     severity="error",
     title="--secret is not given as id=NAME,src=FILE",
     why="`docker build` refuses a secret with a key that it does not know.",
-    remedy="Write `--secret id=NAME,src=FILE` or `--secret id=NAME,env=VARIABLE`.",
+    remedy="Write `--secret id=NAME,src=FILE` or `--secret id=NAME,env=VARIABLE`",
     source="https://docs.docker.com/reference/cli/docker/buildx/build/#secret",
     fix="automatic",
 )
@@ -61,7 +61,7 @@ CUDA_VISIBLE_WITH_DEVICE = Rule(
     severity="error",
     title="CUDA_VISIBLE_DEVICES names a GPU that the container does not have",
     why="Inside a container GPUs are numbered from 0; an index beyond hides the GPU; the program runs on the CPU or fails.",
-    remedy="Choose GPUs outside, with `--gpus '\"device=1\"'`, and leave CUDA_VISIBLE_DEVICES out (or count from 0).",
+    remedy="Choose GPUs outside, with `--gpus '\"device=1\"'`, and leave CUDA_VISIBLE_DEVICES out (or count from 0)",
     source="https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/latest/docker-specialized.html",
 )
 
@@ -70,7 +70,7 @@ DOCKER_RUN_NO_SHM = Rule(
     severity="warning",
     title="Training with torch has 64 MB of shared memory",
     why="Workers of a DataLoader and NCCL pass tensors through /dev/shm; its 64 MB end in bus errors amid training.",
-    remedy="Add `--shm-size=8g` (or `--ipc=host`).",
+    remedy="Add `--shm-size=8g` (or `--ipc=host`)",
     source="https://github.com/pytorch/pytorch#docker-image",
 )
 
@@ -79,7 +79,7 @@ DOCKER_SCAN = Rule(
     severity="warning",
     title="docker scan is gone",
     why="`docker scan` was removed in April 2023; the command fails, and nothing is checked.",
-    remedy="Use `docker scout cves IMAGE`.",
+    remedy="Use `docker scout cves IMAGE`",
     source="https://docs.docker.com/scout/",
     fix="automatic",
 )
@@ -89,7 +89,7 @@ BUILDKIT_DEFAULT = Rule(
     severity="info",
     title="DOCKER_BUILDKIT=1 says what is so anyway",
     why="BuildKit is the default builder since Docker Engine 23.0; the variable only hides that.",
-    remedy="Leave DOCKER_BUILDKIT=1 out.",
+    remedy="Leave DOCKER_BUILDKIT=1 out",
     source="https://docs.docker.com/build/buildkit/#getting-started",
 )
 
@@ -285,7 +285,7 @@ def comments_behind_continuations(script: Script) -> Iterator[Hit]:
             yield Hit(
                 span=block.span(*found.span("end")),
                 message="the backslash before the comment is not the end of the line, so the command ends here",
-                remedy="Put the comment above the command.",
+                remedy="Put the comment above the command",
             )
 
 

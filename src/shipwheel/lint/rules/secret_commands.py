@@ -19,7 +19,7 @@ SECRET_RUN = Rule(
     severity="error",
     title="A token or password is written down in a command",
     why="Everyone who has the image, its history or the repository can read it; rotate it, for it is known.",
-    remedy="Mount it: `RUN --mount=type=secret,id=NAME,env=NAME ...`, and build with `--secret id=NAME,env=NAME`.",
+    remedy="Mount it: `RUN --mount=type=secret,id=NAME,env=NAME ...`, and build with `--secret id=NAME,env=NAME`",
     source="https://docs.docker.com/build/building/secrets/",
 )
 
@@ -28,7 +28,7 @@ SECRET_ECHOED = Rule(
     severity="error",
     title="A secret is written to a file of the layer, or to the build's log",
     why="A file that a RUN leaves stays in the layer for everyone who has the image, and logs are kept.",
-    remedy="Mount the file where the program looks for it: `RUN --mount=type=secret,id=NAME,target=PATH`.",
+    remedy="Mount the file where the program looks for it: `RUN --mount=type=secret,id=NAME,target=PATH`",
     source="https://docs.docker.com/build/building/secrets/",
 )
 
@@ -37,7 +37,7 @@ HF_LOGIN_LAYER = Rule(
     severity="error",
     title="A login leaves its token in a layer",
     why="A login writes the token to a file below the home folder, which stays in the layer even if a secret mount gave it.",
-    remedy="Give the token to the one command that needs it: `RUN --mount=type=secret,id=hf_token,env=HF_TOKEN hf download`.",
+    remedy="Give the token to the one command that needs it: `RUN --mount=type=secret,id=hf_token,env=HF_TOKEN hf download`",
     source="https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
 )
 

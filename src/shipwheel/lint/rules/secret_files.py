@@ -21,7 +21,7 @@ ENV_FILE_COPIED = Rule(
     severity="error",
     title="A .env file is copied into the image",
     why="Its keys and passwords are in the image then, for everyone who pulls it.",
-    remedy="Put `.env` and `.env.*` into .dockerignore, and give it at start: `docker run --env-file .env`.",
+    remedy="Put `.env` and `.env.*` into .dockerignore, and give it at start: `docker run --env-file .env`",
     source="https://docs.docker.com/build/concepts/context/#dockerignore-files",
 )
 
@@ -30,7 +30,7 @@ KEY_FILE_COPIED = Rule(
     severity="error",
     title="A file with a key or a login is copied into the image",
     why="Everyone who has the image can take the key out of it, even if a later step removes the file.",
-    remedy="Mount it for the command that needs it: `RUN --mount=type=secret,id=key,target=PATH`, or `--mount=type=ssh`.",
+    remedy="Mount it for the command that needs it: `RUN --mount=type=secret,id=key,target=PATH`, or `--mount=type=ssh`",
     source="https://docs.docker.com/build/building/secrets/",
 )
 
@@ -39,7 +39,7 @@ SECRET_DELETED_LATE = Rule(
     severity="error",
     title="A secret is removed in a later step than the one that brought it",
     why="A layer is never changed by a later one: the file is still in the image, and anyone can take it out.",
-    remedy="Mount it instead of copying it: `RUN --mount=type=secret,id=key,target=PATH ...`; nothing is left to remove.",
+    remedy="Mount it instead of copying it: `RUN --mount=type=secret,id=key,target=PATH ...`; nothing is left to remove",
     source="https://docs.docker.com/build/building/secrets/",
 )
 

@@ -16,7 +16,7 @@ SECRET_MOUNT_UNUSED = Rule(
     severity="error",
     title="A secret is mounted and not read",
     why="The command runs without the secret: downloads of what is gated fail, or an older way around the mount is what works.",
-    remedy="Read the file /run/secrets/ID, or name a variable in the mount: `--mount=type=secret,id=ID,env=NAME`.",
+    remedy="Read the file /run/secrets/ID, or name a variable in the mount: `--mount=type=secret,id=ID,env=NAME`",
     source="https://docs.docker.com/build/building/secrets/#target",
     fix="automatic",
 )

@@ -22,7 +22,7 @@ SECRET_ENV = Rule(
     severity="error",
     title="A secret is in a variable of the image, or of a file that many can read",
     why="Everyone who has the image or the repository can read it, and a later image or commit does not take it back.",
-    remedy="Leave it out and give it when the container starts: `docker run -e NAME`, a secret of compose or Kubernetes.",
+    remedy="Leave it out and give it when the container starts: `docker run -e NAME`, a secret of compose or Kubernetes",
     source="https://docs.docker.com/reference/build-checks/secrets-used-in-arg-or-env/",
 )
 
@@ -31,7 +31,7 @@ SECRET_ARG = Rule(
     severity="error",
     title="A build argument holds a secret",
     why="Build arguments stand in the image's history and in its provenance, for everyone who has the image.",
-    remedy="Mount it instead: `RUN --mount=type=secret,id=NAME,env=NAME`, and build with `--secret id=NAME,env=NAME`.",
+    remedy="Mount it instead: `RUN --mount=type=secret,id=NAME,env=NAME`, and build with `--secret id=NAME,env=NAME`",
     source="https://docs.docker.com/build/building/secrets/",
 )
 
@@ -40,7 +40,7 @@ BUILD_ARG_SECRET = Rule(
     severity="error",
     title="A secret is given to a build as an argument",
     why="Build arguments stand in the image's history and in its provenance, for everyone who has the image.",
-    remedy="Give it as a secret: `--secret id=NAME,env=NAME`, and read it with `RUN --mount=type=secret,id=NAME,env=NAME`.",
+    remedy="Give it as a secret: `--secret id=NAME,env=NAME`, and read it with `RUN --mount=type=secret,id=NAME,env=NAME`",
     source="https://docs.docker.com/build/building/secrets/",
 )
 

@@ -16,8 +16,8 @@ NOOP_EXPORT = Rule(
     key="noop-export",
     severity="error",
     title="A variable that is gone with its RUN",
-    why="each RUN has a shell of its own: what it exports, sets or changes to is gone when it ends",
-    remedy="set it with ENV, or write VAR=value directly before the command that needs it, without &&",
+    why="Each RUN has a shell of its own: what it exports, sets or changes to is gone when it ends.",
+    remedy="Set it with ENV, or write VAR=value directly before the command that needs it, without &&",
     source="https://docs.docker.com/build/building/best-practices/#env",
 )
 
@@ -25,8 +25,8 @@ NOOP_CONDA_ACTIVATE = Rule(
     key="noop-conda-activate",
     severity="error",
     title="An environment that is activated in a RUN",
-    why="activation changes the one shell it runs in, so the next RUN and the container start without it",
-    remedy="put its bin folder first with ENV PATH=/opt/conda/envs/NAME/bin:$PATH, or start programs with conda run -n NAME",
+    why="Activation changes the one shell it runs in, so the next RUN and the container start without it.",
+    remedy="Put its bin folder first with ENV PATH=/opt/conda/envs/NAME/bin:$PATH, or start programs with conda run -n NAME",
     source="https://docs.conda.io/projects/conda/en/latest/dev-guide/deep-dives/activation.html",
 )
 
@@ -34,8 +34,8 @@ ERRORS_HIDDEN = Rule(
     key="errors-hidden",
     severity="warning",
     title="A failing command does not fail the build",
-    why="the build goes on after the failure, and the image lacks what the command should have made",
-    remedy="join commands with &&, or begin with set -e",
+    why="The build goes on after the failure, and the image lacks what the command should have made.",
+    remedy="Join commands with &&, or begin with set -e",
     source="https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html#tag_18_09_03",
 )
 
@@ -43,8 +43,8 @@ BACKGROUND_AMPERSAND = Rule(
     key="background-ampersand",
     severity="error",
     title="A single & where && is meant",
-    why="& sends the command to the background: the next one does not wait for it, and its failure is lost",
-    remedy="write &&",
+    why="& sends the command to the background: the next one does not wait for it, and its failure is lost.",
+    remedy="Write &&",
     source="https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html#tag_18_09_03_02",
     fix="automatic",
 )
@@ -151,7 +151,7 @@ def _only_state_hit(commands: Sequence[Command]) -> Hit | None:
             return Hit(
                 span=command.span,
                 message="cd changes the folder for this RUN only, and nothing follows in it",
-                remedy="write WORKDIR",
+                remedy="Write WORKDIR",
             )
         if command.program in ("alias", "umask", "ulimit", "unset"):
             return Hit(
@@ -369,5 +369,5 @@ def _ampersand(command: Command, source: Source, *, followed: bool) -> Hit:
     return Hit(
         span=command.span,
         message=f"& sends {_name(command)} to the background, where it is killed when the RUN ends",
-        remedy="take the & out",
+        remedy="Take the & out",
     )

@@ -22,7 +22,7 @@ BASE_DEVEL_FINAL = Rule(
     severity="warning",
     title="A -devel image as the last stage",
     why="A -devel image brings nvcc, headers and static libraries: several GB that every pull moves and nothing runs.",
-    remedy="Compile in a stage on the -devel image, and copy the result into one on -runtime or -base of the same version.",
+    remedy="Compile in a stage on the -devel image, and copy the result into one on -runtime or -base of the same version",
     source="https://hub.docker.com/r/nvidia/cuda",
 )
 
@@ -31,7 +31,7 @@ BUILD_TOOLS_FINAL = Rule(
     severity="warning",
     title="Compilers and headers in the image that is shipped",
     why="They add hundreds of MB to every pull, and give an intruder what he needs to build his tools.",
-    remedy="Install them in a builder stage, and copy the virtual environment or the wheels into the last one.",
+    remedy="Install them in a builder stage, and copy the virtual environment or the wheels into the last one",
     source="https://docs.docker.com/build/building/multi-stage/",
 )
 

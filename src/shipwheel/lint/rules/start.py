@@ -19,7 +19,7 @@ SYNC = Rule(
     key="sync-at-start",
     severity="warning",
     title="uv installs again at each start",
-    why="uv run locks and syncs first: each start waits, needs the network, and may bring packages that nobody tested",
+    why="uv run locks and syncs first: each start waits, needs the network, and may bring packages that nobody tested.",
     remedy="Write uv run --no-sync, or call the program of the environment: /app/.venv/bin/python",
     source="https://docs.astral.sh/uv/concepts/projects/sync/#automatic-lock-and-sync",
     fix="automatic",
@@ -28,7 +28,7 @@ UNBUFFERED = Rule(
     key="unbuffered-missing",
     severity="info",
     title="Python holds its output back",
-    why="Without a terminal Python writes its output in blocks: logs come late, and the last lines before a crash are lost",
+    why="Without a terminal Python writes its output in blocks: logs come late, and the last lines before a crash are lost.",
     remedy="Add ENV PYTHONUNBUFFERED=1",
     source="https://docs.python.org/3/using/cmdline.html#envvar-PYTHONUNBUFFERED",
     fix="automatic",
@@ -37,7 +37,7 @@ NO_AUTH = Rule(
     key="jupyter-no-auth",
     severity="error",
     title="Jupyter without a token",
-    why="Whoever reaches the port runs any code in the container, with its data, its GPU and its secrets",
+    why="Whoever reaches the port runs any code in the container, with its data, its GPU and its secrets.",
     remedy="Leave the token out, so that a random one is made, or give one at run time with JUPYTER_TOKEN",
     source="https://jupyter-server.readthedocs.io/en/latest/operators/security.html",
 )
@@ -45,7 +45,7 @@ AS_ROOT = Rule(
     key="jupyter-root",
     severity="warning",
     title="Jupyter runs as root",
-    why="Every notebook, and whoever gets at the port, is root in the container and owns all mounted files",
+    why="Every notebook, and whoever gets at the port, is root in the container and owns all mounted files.",
     remedy="Create a user, switch to it with USER, and leave --allow-root out",
     source="https://jupyter-server.readthedocs.io/en/latest/operators/security.html",
 )
@@ -53,7 +53,7 @@ DEV_SERVER = Rule(
     key="dev-server",
     severity="warning",
     title="A server for development in the image",
-    why="It serves one request after another or watches all files for changes, and its debugger runs code for whoever asks",
+    why="It serves one request after another or watches all files for changes, and its debugger runs code for whoever asks.",
     remedy="Start a server for production, such as uvicorn without --reload, gunicorn or fastapi run",
     source="https://flask.palletsprojects.com/en/stable/deploying/",
 )
@@ -61,7 +61,7 @@ WORKERS = Rule(
     key="workers-times-model",
     severity="info",
     title="Each worker loads the model",
-    why="Workers are processes of their own: memory, and that of the GPU, is taken once for each of them",
+    why="Workers are processes of their own: memory, and that of the GPU, is taken once for each of them.",
     remedy="Use one worker a container and run more containers, or load the model in a server of its own",
     source="https://fastapi.tiangolo.com/deployment/concepts/#memory-per-process",
 )

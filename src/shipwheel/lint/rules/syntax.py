@@ -19,8 +19,8 @@ SYNTAX = Rule(
     key="syntax",
     severity="error",
     title="The builder refuses the Dockerfile",
-    why="the build stops before its first step",
-    remedy="write the instruction as the Dockerfile reference gives it",
+    why="The build stops before its first step.",
+    remedy="Write the instruction as the Dockerfile reference gives it",
     source="https://docs.docker.com/reference/dockerfile/",
     fix="none",
 )

@@ -28,7 +28,7 @@ MISSING_SYSTEM_LIB = Rule(
     severity="warning",
     title="A package without the system library or program that it needs",
     why="It installs, and fails when it is imported or first used: its wheel does not bring what it loads or calls.",
-    remedy="Install the Debian package that has it, with apt-get install --no-install-recommends.",
+    remedy="Install the Debian package that has it, with apt-get install --no-install-recommends",
     source="https://packages.debian.org",
     dated=TABLE,
 )

@@ -37,7 +37,7 @@ TORCH_CUDA_IMPOSSIBLE = Rule(
     severity="error",
     title="A torch that was never built for that CUDA, or a torchvision or torchaudio of another torch",
     why="No such wheel exists, so the installation ends in an error or silently takes another build.",
-    remedy="Take a pair from pytorch.org/get-started/previous-versions.",
+    remedy="Take a pair from pytorch.org/get-started/previous-versions",
     source=_PREVIOUS,
     dated=TABLE,
 )
@@ -47,7 +47,7 @@ TORCH_PYTHON_IMPOSSIBLE = Rule(
     severity="error",
     title="A torch or TensorFlow without wheels for the base's Python",
     why="PyPI has no source distribution of it, so pip finds no matching distribution and the build stops.",
-    remedy="Take a base with a Python that this release has wheels for, or a newer release.",
+    remedy="Take a base with a Python that this release has wheels for, or a newer release",
     source="https://pypi.org/project/torch/#files",
     dated=TABLE,
 )
@@ -57,7 +57,7 @@ INDEX_AMBIGUOUS = Rule(
     severity="warning",
     title="torch without a version beside a second index",
     why="pip takes the newest version of all indexes: PyPI's build replaces the one that was meant as soon as it is newer.",
-    remedy="Pin torch with its build, such as torch==2.5.1+cu124, or give pytorch.org's index with --index-url alone.",
+    remedy="Pin torch with its build, such as torch==2.5.1+cu124, or give pytorch.org's index with --index-url alone",
     source="https://pip.pypa.io/en/stable/cli/pip_install/#finding-packages",
 )
 

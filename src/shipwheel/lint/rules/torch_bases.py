@@ -32,7 +32,7 @@ UV_TORCH_BACKEND_IGNORED = Rule(
     severity="warning",
     title="--torch-backend or UV_TORCH_BACKEND with uv sync",
     why="Only uv pip knows the backend; uv sync installs what uv.lock says, which may be another build of torch.",
-    remedy="Name the index in pyproject.toml under [tool.uv.sources] and lock again, or install with uv pip.",
+    remedy="Name the index in pyproject.toml under [tool.uv.sources] and lock again, or install with uv pip",
     source="https://docs.astral.sh/uv/guides/integration/pytorch/#automatic-backend-selection",
 )
 
@@ -41,7 +41,7 @@ FRAMEWORK_REINSTALLED = Rule(
     severity="warning",
     title="A framework installed again over the one of the base",
     why="The image holds it twice, gigabytes of it, and the base's own build, tuned and tested with its CUDA, is lost.",
-    remedy="Leave it out, or take a base without a framework (python:3.12-slim).",
+    remedy="Leave it out, or take a base without a framework (python:3.12-slim)",
     source="https://docs.nvidia.com/deeplearning/frameworks/user-guide/index.html",
 )
 
@@ -50,7 +50,7 @@ TORCH_DEFAULT_IS_CUDA = Rule(
     severity="info",
     title="PyPI's torch in an image that is meant for CPUs",
     why="On Linux x86-64 the default index has the CUDA build: some gigabytes of libraries that a CPU never loads.",
-    remedy="Add --index-url https://download.pytorch.org/whl/cpu.",
+    remedy="Add --index-url https://download.pytorch.org/whl/cpu",
     source="https://pytorch.org/get-started/locally/",
     dated=TABLE,
 )

@@ -21,7 +21,7 @@ DEV_TOOLS_FINAL = Rule(
     severity="info",
     title="Editors, test runners or notebooks in the image that is shipped",
     why="What no request needs makes the image larger, and each package is one more to patch.",
-    remedy="Keep them in requirements or a stage of their own for development.",
+    remedy="Keep them in requirements or a stage of their own for development",
     source="https://docs.docker.com/build/building/best-practices/#dont-install-unnecessary-packages",
 )
 

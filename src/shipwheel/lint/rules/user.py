@@ -19,7 +19,7 @@ NO_USER = Rule(
     key="no-user",
     severity="warning",
     title="The container runs as root",
-    why="Whoever breaks into the service is root in the container, and one fault of the runtime away from root on the host",
+    why="Whoever breaks into the service is root in the container, and one fault of the runtime away from root on the host.",
     remedy="Create a user and switch to it at the end: RUN useradd --create-home --uid 1000 app, then USER app",
     source="https://docs.docker.com/build/building/best-practices/#user",
 )
@@ -28,7 +28,7 @@ CANNOT_READ = Rule(
     key="user-cannot-read",
     severity="error",
     title="What the container needs lies where its user cannot read",
-    why="/root is closed to other users in Debian's and Ubuntu's images: the service stops with `Permission denied`",
+    why="/root is closed to other users in Debian's and Ubuntu's images: the service stops with `Permission denied`.",
     remedy="Put it outside of /root, such as /opt/venv or /app, and copy with --chown=USER",
     source="https://docs.docker.com/reference/dockerfile/#user",
 )

@@ -22,7 +22,7 @@ MODEL_BAKED = Rule(
     severity="warning",
     title="A model of over 100 MB is part of the image",
     why="Every build, push and pull moves the weights again, and a new model needs a new image.",
-    remedy="Mount it as a volume, or download it at start to one, pinned by revision; or give it a layer of its own, the last.",
+    remedy="Mount it as a volume, or download it at start to one, pinned by revision; or give it a layer of its own, the last",
     source="https://docs.docker.com/build/building/best-practices/#decouple-applications",
 )
 
@@ -31,7 +31,7 @@ DATA_BAKED = Rule(
     severity="warning",
     title="Data is part of the image",
     why="Data makes the image large, changes without the code, and is often not meant for everyone who may pull the image.",
-    remedy="Put the folder into .dockerignore, and mount it: `docker run -v ./data:/data:ro`; or read it from object storage.",
+    remedy="Put the folder into .dockerignore, and mount it: `docker run -v ./data:/data:ro`; or read it from object storage",
     source="https://docs.docker.com/build/concepts/context/#dockerignore-files",
 )
 
@@ -40,7 +40,7 @@ OUTPUTS_BAKED = Rule(
     severity="warning",
     title="Outputs of training or notebooks are part of the image",
     why="Runs, logs, checkpoints and notebooks grow with every experiment and are not needed to run the service.",
-    remedy="Put the folder into .dockerignore, and mount it where it is read or written: `docker run -v ./mlruns:/mlruns`.",
+    remedy="Put the folder into .dockerignore, and mount it where it is read or written: `docker run -v ./mlruns:/mlruns`",
     source="https://docs.docker.com/build/concepts/context/#dockerignore-files",
 )
 
@@ -49,7 +49,7 @@ MODEL_DOWNLOAD_UNPINNED = Rule(
     severity="warning",
     title="A model is downloaded without a revision",
     why="The branch moves: the same Dockerfile gives another model tomorrow, or code that nobody has looked at.",
-    remedy='Name the commit: `--revision COMMIT`, `revision="COMMIT"`, /resolve/COMMIT/ in an address.',
+    remedy='Name the commit: `--revision COMMIT`, `revision="COMMIT"`, /resolve/COMMIT/ in an address',
     source="https://huggingface.co/docs/huggingface_hub/guides/download",
 )
 
