@@ -98,7 +98,7 @@ def _dnf_cache(step: Step) -> Iterator[Hit]:
     yield Hit(
         span=installs[0].command.span,
         message=f"{tool} keeps its metadata and packages in the layer",
-        remedy=f"End the same RUN with `&& {tool} clean all`.",
+        remedy=f"End the same RUN with `&& {tool} clean all`",
         fix=Fix(what=f"end with {tool} clean all", edits=edits) if edits else None,
     )
 

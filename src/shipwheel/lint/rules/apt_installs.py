@@ -138,7 +138,7 @@ def asks(dockerfile: Dockerfile) -> Iterator[Hit]:
                 yield Hit(
                     span=found[0].command.span,
                     message=f"{found[0].tool} {found[0].action} without -y waits for an answer",
-                    remedy=f"Write `{found[0].tool} {found[0].action} -y`.",
+                    remedy=f"Write `{found[0].tool} {found[0].action} -y`",
                     fix=Fix(what="add -y", edits=after_word("-y", spots)) if spots else None,
                 )
 

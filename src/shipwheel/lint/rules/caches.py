@@ -39,7 +39,7 @@ _PIP = _Tool(
     folder="pip",
     path="PIP_CACHE_DIR",
     cleans=("cache", "purge"),
-    remedy="Write `pip install --no-cache-dir`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/pip`.",
+    remedy="Write `pip install --no-cache-dir`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/pip`",
 )
 _UV = _Tool(
     name="uv",
@@ -48,7 +48,7 @@ _UV = _Tool(
     folder="uv",
     path="UV_CACHE_DIR",
     cleans=("cache", "clean"),
-    remedy="Write `--no-cache`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/uv`.",
+    remedy="Write `--no-cache`, or mount a cache: `RUN --mount=type=cache,target=/root/.cache/uv`",
 )
 _CONDA = _Tool(
     name="conda",
@@ -57,7 +57,7 @@ _CONDA = _Tool(
     folder="pkgs",
     path="CONDA_PKGS_DIRS",
     cleans=("clean",),
-    remedy="End the same RUN with `&& conda clean -afy`.",
+    remedy="End the same RUN with `&& conda clean -afy`",
 )
 _POETRY = _Tool(
     name="poetry",
@@ -66,7 +66,7 @@ _POETRY = _Tool(
     folder="pypoetry",
     path="POETRY_CACHE_DIR",
     cleans=("cache", "clear"),
-    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pypoetry`.",
+    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pypoetry`",
 )
 _PIPENV = _Tool(
     name="pipenv",
@@ -75,7 +75,7 @@ _PIPENV = _Tool(
     folder="pipenv",
     path="PIPENV_CACHE_DIR",
     cleans=("--clear",),
-    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pipenv`.",
+    remedy="Mount a cache: `RUN --mount=type=cache,target=/root/.cache/pipenv`",
 )
 
 
@@ -220,7 +220,7 @@ def _switched_off(step: Step, mount: Mount) -> Hit | None:
         return Hit(
             span=mount.span,
             message=f"{said} keeps {tool.name} from using the cache that is mounted",
-            remedy=f"Take {said} out, or the mount.",
+            remedy=f"Take {said} out, or the mount",
             fix=Fix(what=f"take {said} out", edits=edits) if edits else None,
         )
     return None
@@ -334,7 +334,7 @@ def _elsewhere(mount: Mount, user: str, home: str) -> Hit:
     return Hit(
         span=mount.span,
         message=f"{user} does not keep its cache in {_target(mount)}",
-        remedy=f"Mount the cache where it is: in {home}.",
+        remedy=f"Mount the cache where it is: in {home}",
     )
 
 

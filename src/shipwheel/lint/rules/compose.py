@@ -229,7 +229,7 @@ def _outside(name: str, service: Node, paths: tuple[str, ...]) -> Hit:
     targets = [volume.target for volume in volumes_of(service) if volume.kind == "volume"]
     where = f"; its volume is mounted at {targets[0]}" if targets else ""
     place = paths[0] if paths[0].startswith("/") else f"/data, and write to /data/{paths[0]}"
-    remedy = f"Mount a named volume: `- {name}-data:{place}`." if place == paths[0] else f"Mount a named volume at {place}."
+    remedy = f"Mount a named volume: `- {name}-data:{place}`" if place == paths[0] else f"Mount a named volume at {place}"
     span = volumes.key_span if volumes and targets else service.key_span
     return Hit(span=span, message=f"{name} keeps its data in {paths[0]}, which no named volume holds{where}", remedy=remedy)
 

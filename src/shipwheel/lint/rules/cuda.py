@@ -144,7 +144,7 @@ def _loads_another(stage: Stage, packages: Packages) -> Iterator[Hit]:
             yield Hit(
                 span=place(added),
                 message=f"{called(added)} loads {lack}",
-                remedy=f"Take a -runtime image with {wanted}{_EXTRA.get(added.requested.name, '')}.",
+                remedy=f"Take a -runtime image with {wanted}{_EXTRA.get(added.requested.name, '')}",
             )
 
 

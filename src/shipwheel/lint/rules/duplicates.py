@@ -85,7 +85,7 @@ def _changed(context: BuildContext, step: Step, command: Command, earlier: Seque
         yield Hit(
             span=command.span,
             message=f"{command.program} -R writes all below {listed(targets)} into another layer",
-            remedy=f"Write {flag} at the COPY." if brought[0].keyword != "RUN" else "Do it in the RUN that makes the files.",
+            remedy=f"Write {flag} at the COPY" if brought[0].keyword != "RUN" else "Do it in the RUN that makes the files",
             fix=Fix(what="copy with --chown", edits=edits) if edits else None,
         )
 

@@ -59,7 +59,7 @@ def transformers_cache(dockerfile: Dockerfile) -> Iterator[Hit]:
             )
             alone = dockerfile.source.text.count(_OLD) == 1
             fix = Fix(what=f"set {new}", edits=(Edit(*name.span, new), *edits)) if alone and value and not there else None
-            remedy = f"Leave it out: {there} is what counts." if there else f"Set {new}={written}."
+            remedy = f"Leave it out: {there} is what counts" if there else f"Set {new}={written}"
             yield Hit(span=name.span, message=f"{_OLD} is set, which is deprecated", remedy=remedy, fix=fix)
 
 
@@ -101,7 +101,7 @@ def _old_cache(source: Source, container: Node) -> Iterator[Hit]:
     if node and span:
         new = "HF_HUB_CACHE"
         fix = None if any(name in variables for name in _NEW) else Fix(what=f"set {new}", edits=(Edit(*span, new),))
-        remedy = f"Set {new}={node.text}, or HF_HOME to the folder of all caches."
+        remedy = f"Set {new}={node.text}, or HF_HOME to the folder of all caches"
         yield Hit(span=span, message=f"{_OLD} is set, which is deprecated", remedy=remedy, fix=fix)
 
 

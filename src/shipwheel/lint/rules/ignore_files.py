@@ -139,7 +139,7 @@ def _additions(ignore: IgnoreFile, names: list[str]) -> Hit:
     return Hit(
         span=span,
         message=f"{source.path.name or source.name} does not leave out {listed(names)}",
-        remedy=f"Add {', '.join(_EVERYWHERE.get(name, name) for name in names)}.",
+        remedy=f"Add {', '.join(_EVERYWHERE.get(name, name) for name in names)}",
         fix=Fix(what="add the patterns", edits=(Edit(end, end, before + lines),)),
     )
 
@@ -184,7 +184,7 @@ def only_at_the_top(ignore: IgnoreFile) -> Iterator[Hit]:
         yield Hit(
             span=found[0][1],
             message=f"{listed([text for text, _ in found])} {matches} at the top of the context only",
-            remedy=f"Write {listed(['**/' + text.removeprefix('./').lstrip('/') for text, _ in found])}.",
+            remedy=f"Write {listed(['**/' + text.removeprefix('./').lstrip('/') for text, _ in found])}",
             fix=Fix(what="match in all folders", edits=tuple(_recursive(text, span) for text, span in found)),
         )
 

@@ -17,7 +17,7 @@ PYTHON_MISMATCH = Rule(
     key="python-mismatch",
     severity="error",
     title="Packages for another Python than the one that runs",
-    why="Each Python has packages of its own: what is installed for one is missing in the other, and tools of the system break.",
+    why="Each Python has packages of its own: what is installed for one is missing in the other, and system tools break.",
     remedy="Use one Python: a python:* base, or a virtual environment (python3.11 -m venv /opt/venv) that is first in PATH",
     source="https://packaging.python.org/en/latest/guides/installing-using-linux-tools/",
 )

@@ -52,7 +52,7 @@ def _devel(dockerfile: Dockerfile) -> Iterator[Hit]:
         if _is_devel(stage) and tools("late", "nvcc").isdisjoint(packages_of(stage).by_name):
             root = stage.lineage[0]
             smaller = str(root.image).replace("-devel", "-runtime", 1)
-            remedy = f"Compile in a stage on it, and copy the result into one on {smaller}." if stage.facts.flavour else ""
+            remedy = f"Compile in a stage on it, and copy the result into one on {smaller}" if stage.facts.flavour else ""
             yield Hit(span=stage.base.span, message=f"the image is shipped with all of {root.image}", remedy=remedy)
 
 
@@ -84,7 +84,7 @@ def _brought(stage: Stage) -> Iterator[Hit]:
     if root.image and well_known(root.image.repository) == "python" and "gcc" in stage.facts.programs and not root.image.digest:
         smaller = f"python:{_slim(root.image.tag)}"
         message = f"{root.image} brings gcc, make and headers, which {smaller} leaves out"
-        remedy = f"Take {smaller} for the stage that is shipped, and {root.image} for one that builds, if any."
+        remedy = f"Take {smaller} for the stage that is shipped, and {root.image} for one that builds, if any"
         yield Hit(span=stage.base.span, message=message, remedy=remedy)
 
 

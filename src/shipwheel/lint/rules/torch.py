@@ -153,7 +153,7 @@ def _pairs(torch: Requested, family: list[Requested]) -> Iterator[Hit]:
         yield Hit(
             span=one.span,
             message=f"{one.name} {one.version} requires torch {needed}, and torch {version} is asked for",
-            remedy=f"Take {one.name}=={fits[-1]} with torch {version}." if fits else "",
+            remedy=f"Take {one.name}=={fits[-1]} with torch {version}" if fits else "",
         )
 
 

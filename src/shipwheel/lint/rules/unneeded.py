@@ -51,7 +51,7 @@ def _dev_tools(dockerfile: Dockerfile) -> Iterator[Hit]:
             if span not in told:
                 told.add(span)
                 syncs = dockerfile.source.text[slice(*span)].startswith("uv sync")
-                remedy = "Write uv sync --no-dev, or set UV_NO_DEV=1." if syncs else ""
+                remedy = "Write uv sync --no-dev, or set UV_NO_DEV=1" if syncs else ""
                 yield Hit(span=span, message=f"{listed(names)}: not needed to run the application", remedy=remedy)
 
 

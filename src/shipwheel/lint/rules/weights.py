@@ -248,7 +248,7 @@ def model_download_unpinned(dockerfile: Dockerfile) -> Iterator[Hit]:
             yield Hit(
                 span=loose[0].span,
                 message=f"{step.keyword} downloads {names} without a revision",
-                remedy=f"Name what you tested: {loose[0].revision}.",
+                remedy=f"Name what you tested: {loose[0].revision}",
             )
 
 
