@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from shipwheel.lint.images import ImageName, well_known
+from shipwheel.lint.tables import table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +45,7 @@ def database_of(image: ImageName) -> Database | None:
 
 @cache
 def _table() -> tuple[Database, ...]:
-    data = tomllib.loads((files("shipwheel") / "data" / "lint" / "databases.toml").read_text())
+    data = table("databases.toml")
     return tuple(
         Database(
             name=raw["name"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -37,10 +38,12 @@ class Loads:
 @cache
 def releases() -> dict[str, Release]:
     """torch by version, the oldest first."""
-    return {
-        version: Release(**{name: value if isinstance(value, str) else tuple(value) for name, value in row.items()})
-        for version, row in table(TABLE)["torch"].items()
-    }
+    return {version: _release(row) for version, row in table(TABLE)["torch"].items()}
+
+
+def _release(row: dict[str, Any]) -> Release:
+    values: dict[str, Any] = {name: value if isinstance(value, str) else tuple(value) for name, value in row.items()}
+    return Release(**values)
 
 
 def release_of(version: str) -> Release | None:
