@@ -125,13 +125,14 @@ def _run(workspace: Workspace, selection: Selection) -> tuple[list[Finding], Ign
     """All hits of the chosen rules, and of those that a file's comments name, for only so is it known what they take back."""
     ignores: Ignores = {}
     found: list[Finding] = []
+    chosen = [rule for rule in rules().values() if selection.takes(rule)]
     for subject in workspace.subjects:
         source = subject.source
         if source.name not in ignores:
             ignores[source.name] = (source, ignores_of(subject, source))
         also = frozenset(key for one in ignores[source.name][1] for key in one.keys)
-        chosen = [rule for rule in rules().values() if selection.takes(rule) or (also and named(rule.key, also))]
-        found += [_finding(rule, source, hit) for rule in chosen for hit in rule.hits(subject)]
+        running = [rule for rule in rules().values() if rule in chosen or named(rule.key, also)] if also else chosen
+        found += [_finding(rule, source, hit) for rule in running for hit in rule.hits(subject)]
     return found, ignores
 
 
