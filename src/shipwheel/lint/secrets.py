@@ -88,11 +88,14 @@ _LOGIN = re.compile(r"(?<=://)(?P<user>[^\s/@:'\"`?#]*+)(?::(?P<password>[^\s/@'
 
 _NAMED = re.compile(
     r"(?:(?<![\w.$-])[\"']?|(?P<spaced>(?<![\w-])--?|\bENV[ \t]++))(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)[\"']?"
-    r"(?:[ \t]*(?:=|:=|:)[ \t]*|(?(spaced)[\"']?[ \t]+|(?!)))"
+    r"(?:[ \t]*(?:=|:=|:)[ \t]*|(?(spaced)(?:,[ \t]*|[ \t]+|[ \t]*\r?\n[ \t]*-[ \t]+)|(?!)))"
 )
 """What stands before the value in NAME=value, NAME: value, "NAME": "value", --name value, ENV NAME value."""
 _VALUE = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'|[^\s\"',;&|)\]}]++")
-_LISTED = re.compile(r"name:[ \t]*[\"']?(?P<name>[A-Za-z_]\w*+)[\"']?[ \t]*\r?\n[ \t]*value:[ \t]*(?P<value>\S[^\r\n]*+)")
+_LISTED = re.compile(
+    r"name[\"']?:[ \t]*[\"']?(?P<name>[A-Za-z_]\w*+)[\"']?[ \t]*,?\s*[\"']?value[\"']?:[ \t]*(?P<value>[^\s,}][^\r\n,}]*+)"
+)
+"""Kubernetes' way to set a variable."""
 _BEHIND = re.compile(
     r"(?:\b(?:Bearer|Basic)[ \t]+|\bwandb[ \t]+login[ \t]+(?:--relogin[ \t]+)?|\bauthtoken[ \t]+"
     r"|\b(?:docker|podman|helm|skopeo|crane)[ \t][^\n|;&]{0,200}?login\b[^\n|;&]{0,200}?[ \t]-p[ \t]+"

@@ -49,7 +49,7 @@ _KEY = re.compile(
     r"id_(?:rsa|dsa|ecdsa|ed25519)(?:_\w+)?|[\w.-]*(?:private|priv)[\w.-]*\.(?:pem|key)|[\w.-]+\.(?:p12|pfx|jks|keystore|ppk)|\.netrc|_netrc"
     r"|\.pypirc|\.git-credentials|kaggle\.json|(?:gcp|gcloud|google|firebase|aws)?[-_.]?credentials?(?:\.json|\.ya?ml|\.csv|\.ini)?"
     r"|(?:[\w-]+[-_])?service[-_]?account(?:[-_]?key)?[\w-]*\.json|[\w-]*client[-_]secret[\w.-]*\.json"
-    r"|(?:gcp|gcs|google|sa|gcloud)[-_](?:key|sa|creds)[\w-]*\.json|(?:hf|huggingface|wandb|api|access)?[-_.]?(?:token|api_?key|secret)s?\.(?:txt|json|ya?ml|toml)"
+    r"|(?:gcp|gcs|google|sa|gcloud)[-_](?:key|sa|creds)[\w-]*\.json|(?:hf|huggingface|wandb|api|access)?[-_.]?(?:token|api_?keys?|secrets?)\.(?:txt|json|ya?ml|toml)"
     r"|[a-z][a-z0-9-]{4,29}-[0-9a-f]{12}\.json|\.boto|\.dockercfg|\.s3cfg|\.vault-token",
     re.IGNORECASE,
 )
@@ -58,6 +58,8 @@ _PERHAPS_KEY = re.compile(r"[\w.-]+\.(?:pem|key)|\.npmrc|pip\.conf|\.yarnrc(?:\.
 """Files that hold a secret only now and then: to be looked into."""
 _KEY_FOLDERS = frozenset((".ssh", ".aws", ".gnupg", ".kaggle", ".azure", ".gcloud", "gcloud", ".docker"))
 _CODE = re.compile(r"\.(?:pub|crt|cer|example|sample|template|dist|tmpl|enc|gpg|age|sops)$", re.IGNORECASE)
+_OF_EXAMPLES = re.compile(r"(?:^|/)(?:tests?|fixtures?|examples?|samples?|docs?|charts?|k8s|kubernetes|manifests|templates)/")
+"""Folders whose keys are made up, or only named."""
 _PRIVATE = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*[=:]\s*(.*?)\s*$", re.MULTILINE)
 
@@ -91,7 +93,7 @@ def _secrets_in(context: BuildContext, source: Word, holds: Callable[[BuildConte
         return []
     path = posixpath.normpath(source.text.lstrip("/") or ".")
     if context.is_folder(path):
-        below = [name for name in context.files(path) if holds(context, name)]
+        below = [name for name in context.files(path) if not _OF_EXAMPLES.search(name) and holds(context, name)]
         return below or ([path] if posixpath.basename(path) in _KEY_FOLDERS else [])
     if not context.left_out(path) and holds(context, path):
         return [path]

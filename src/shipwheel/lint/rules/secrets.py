@@ -137,7 +137,11 @@ def _name_span(source: Source, name: str, node: Node) -> Span:
     if source.text[start:end].lstrip("\"'").startswith(f"{name}="):
         at = source.text.index(name, start)
         return at, at + len(name)
-    return node.key_span
+    start, end = node.key_span
+    if source.text[start:end].strip("\"'") == name:
+        return start, end
+    at = source.text.rfind(name, 0, start)
+    return (at, at + len(name)) if at >= 0 else (start, end)
 
 
 @SECRET_ARG.check(Dockerfile)

@@ -58,7 +58,13 @@ KEY_FILE = [
         good=BASE + "COPY . /app\n",
         files={"app.py": ""},
         bad_files={"deploy/tls.key": PEM},
-        good_files={"deploy/tls.pem": "-----BEGIN CERTIFICATE-----\n", "i18n.key": "a=b\n"},
+        good_files={
+            "tests/id_rsa": PEM,
+            "asr/tokens.txt": "a 1\n",
+            "k8s/secrets.yaml": "x: y\n",
+            "deploy/tls.pem": "-----BEGIN CERTIFICATE-----\n",
+            "i18n.key": "a=b\n",
+        },
         says="deploy/tls.key",
     ),
 ]

@@ -66,6 +66,7 @@ ENV = [
         good=POD
         + "    - name: HF_TOKEN\n      valueFrom: {secretKeyRef: {name: a}}\n    - {name: DB_PASSWORD, value: changeme}\n",
         says="AWS_SECRET_ACCESS_KEY",
+        line=9,
     ),
     Twin(
         rule="secret-env",
