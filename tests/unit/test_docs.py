@@ -31,7 +31,7 @@ REGISTRY = "localhost:5000"
 """The registry of the pages; a fresh one takes its place."""
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-MACHINE = re.compile(r"(?:^|[\s`'\"(=])(?:/work/|/tmp/(?!shipwheel-models)|/root/|/opt/(?!venv|conda|bitnami))")
+MACHINE = re.compile(r"(?:^|[\s`'\"(=])(?:/work/|/tmp/(?!shipwheel-models)|(?<!target=)/root/|/opt/(?!venv|conda|bitnami))")
 """Paths of the machine on which a page was written; /tmp with the runtime's cache, and these folders of /opt, are in images."""
 
 
