@@ -43,10 +43,13 @@ def mounted(step: Step) -> Iterator[str]:
 
 
 def taken(dockerfile: Dockerfile) -> Iterator[tuple[Step, str]]:
-    """Every source in the context that a Dockerfile names, with the step."""
-    for step in dockerfile.steps("COPY", "ADD"):
-        yield from ((step, tidy(word.text)) for word in from_context(step))
-    for step in dockerfile.steps("RUN"):
+    """Every source in the context that a Dockerfile names, with the step; ONBUILD takes from that of another Dockerfile."""
+    for step in dockerfile.steps("COPY", "ADD", "RUN"):
+        if step.onbuild:
+            continue
+        if step.keyword != "RUN":
+            yield from ((step, tidy(word.text)) for word in from_context(step))
+            continue
         yield from ((step, source) for source in mounted(step))
 
 

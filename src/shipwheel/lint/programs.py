@@ -37,11 +37,19 @@ def lacks_program(stage: Stage, name: str) -> bool:
     """Whether its base has no such program and nothing in it could bring it; False in doubt."""
     if name not in stage.facts.lacks:
         return False
+    if name not in _SYSTEM and any(_is_searched(stage, step) for step in stage.all_steps if step.copies_from):
+        return False
     there = False
     for step in stage.all_steps:
         for brings in _effects(step, name):
             there = brings
     return not there
+
+
+def _is_searched(stage: Stage, step: Step) -> bool:
+    """Whether a folder that is copied lies on PATH with its programs, as an environment does."""
+    target = step.destination.rstrip("/")
+    return any(f"{entry}/".startswith(f"{target}/") for entry in stage.env.get("PATH", "").split(":") if target)
 
 
 def _effects(step: Step, name: str) -> Iterator[bool]:

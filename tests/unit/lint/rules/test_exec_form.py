@@ -54,9 +54,9 @@ TWINS = [
     ),
     Twin(  # an argument of the base's entrypoint, which is Python
         rule="entrypoint-broken",
-        bad=SLIM + 'COPY . .\nCMD ["hello.py"]\n',
+        bad=SLIM + 'WORKDIR /app\nCOPY . .\nCMD ["./hello.py"]\n',
         good='FROM gcr.io/distroless/python3-debian12\nCOPY . /app\nWORKDIR /app\nCMD ["hello.py"]\n',
-        files={"hello.py": "#!/usr/bin/env python3\nprint(1)\n"},
+        files={"hello.py": "#!/usr/bin/env python3\nprint(1)\n", ".git/HEAD": "ref: refs/heads/main\n"},
         says="not executable",
     ),
     Twin(rule="entrypoint-broken", bad=SLIM + 'CMD ["python" "app.py"]\n', good=SLIM + "CMD [ -f x ] && python app.py\n"),

@@ -12,6 +12,7 @@ URL = "http://localhost:8000/health"
 URLLIB = f"python -c \"import urllib.request; urllib.request.urlopen('{URL}')\""
 CHECK = f"HEALTHCHECK --start-period=60s CMD {URLLIB}\n"
 WEB = "RUN pip install fastapi==0.115.6 uvicorn==0.34.0\n"
+CUDA = "FROM nvidia/cuda:12.8.1-base-ubuntu24.04\n"
 
 TWINS = [
     Twin(rule="no-healthcheck", bad=SLIM + SERVE, good=SLIM + CHECK + SERVE, line=1, says="uvicorn"),
@@ -31,6 +32,23 @@ TWINS = [
         good=SLIM + CHECK + 'COPY start.sh /\nENTRYPOINT ["tini", "--", "/start.sh"]\n',
         files={"start.sh": "#!/bin/sh\nset -e\nexec uv run gunicorn main:app\n"},
     ),
+    Twin(  # what runs is not here to be read, and EXPOSE says that it answers
+        rule="no-healthcheck",
+        bad=SLIM + 'EXPOSE 8000\nCOPY start.sh /\nCMD ["/start.sh"]\n',
+        good=SLIM + 'EXPOSE 6006 8888\nCOPY train.sh /\nCMD ["/train.sh"]\n',
+        line=1,
+        says="EXPOSE 8000",
+    ),
+    Twin(
+        rule="no-healthcheck",
+        bad=SLIM + 'ENV PORT=4123\nEXPOSE ${PORT}\nCMD ["python", "main.py"]\n',
+        good=SLIM + 'EXPOSE 8000\nCMD ["bash", "-l"]\n',
+        says="EXPOSE 4123",
+    ),
+    Twin(
+        rule="no-healthcheck", bad=SLIM + "EXPOSE 8501\nENTRYPOINT make serve\n", good=SLIM + "EXPOSE 80\nCMD sleep infinity\n"
+    ),
+    Twin(rule="no-healthcheck", good='FROM nginx:1.27\nEXPOSE 80\nCMD ["/start.sh"]\n'),
     Twin(rule="no-healthcheck", good=SLIM + "HEALTHCHECK NONE\n" + SERVE),
     Twin(rule="no-healthcheck", good="FROM quay.io/jupyter/scipy-notebook:2025-01-01\nCMD jupyter lab\n"),
     Twin(
@@ -64,6 +82,12 @@ TWINS = [
         + SERVE,
         good=SLIM + f"COPY --from=tools /bin/curl /usr/bin/curl\nHEALTHCHECK CMD curl -f {URL}\n" + SERVE,
         line=5,
+    ),
+    Twin(  # an environment that is on PATH brings Python
+        rule="healthcheck-missing-binary",
+        bad=f"{CUDA}COPY --from=b /opt/venv /opt/venv\nHEALTHCHECK CMD {URLLIB}\n{SERVE}",
+        good=f"{CUDA}COPY --from=b /opt/venv /opt/venv\nENV PATH=/opt/venv/bin:$PATH\nHEALTHCHECK CMD {URLLIB}\n{SERVE}",
+        says="python is not in",
     ),
     Twin(rule="healthcheck-missing-binary", good=f"FROM registry.example.com/x:1\nHEALTHCHECK CMD curl -f {URL}\n" + SERVE),
     Twin(rule="healthcheck-missing-binary", good=f"FROM alpine:3.20\nHEALTHCHECK CMD wget -q --spider {URL}\n" + SERVE),

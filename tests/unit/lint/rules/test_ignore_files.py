@@ -156,6 +156,14 @@ RECURSIVE = [
 HATCH = '[build-system]\nbuild-backend = "hatchling.build"\n[project]\nname = "x"\nreadme = "README.md"\n'
 INSTALL = "FROM python:3.12-slim\nWORKDIR /app\nCOPY . .\nRUN pip install .\n"
 NEEDED = [
+    Twin(  # ONBUILD copies from the context of those who build upon the image
+        rule="ignore-drops-needed",
+        name=IGNORE,
+        bad_files={"Dockerfile": "FROM python:3.12\nCOPY model.pkl /\n"},
+        good_files={"Dockerfile": "FROM python:3.12\nONBUILD COPY model.pkl /\n"},
+        bad="*\n",
+        good="*\n",
+    ),
     Twin(
         rule="ignore-drops-needed",
         name=IGNORE,
