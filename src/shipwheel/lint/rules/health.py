@@ -11,7 +11,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
 from shipwheel.lint.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving import holds_model, one_of_each, start_of
+from shipwheel.lint.serving import SHELLS, Start, holds_model, is_python, one_of_each, start_of
 from shipwheel.lint.shell import Command
 from shipwheel.lint.subjects import Compose
 
@@ -77,18 +77,43 @@ def _servers_without(file: Dockerfile) -> Iterator[Hit]:
     composed = any(service.get("healthcheck") for service in services_built(file))
     found = [] if composed else [stage for stage in file.shipped if _serves(file, stage) and not _checked(stage)]
     for stage in one_of_each(found):
-        start = start_of(file, stage)
-        name = f"as {stage.root_image} does" if start is None else f"({start.server.name if start.server else start.file})"
-        yield Hit(span=stage.span, message=f"the image serves {name}, and nothing checks that it answers")
+        yield Hit(span=stage.span, message=f"the image serves {_served(file, stage)}, and nothing checks that it answers")
+
+
+def _served(file: Dockerfile, stage: Stage) -> str:
+    start = start_of(file, stage)
+    if start is None:
+        return f"as {stage.root_image} does"
+    if start.serves:
+        return f"({start.server.name if start.server else start.file})"
+    return f"(EXPOSE {' '.join(sorted(_exposed(stage)))})"
 
 
 def _serves(file: Dockerfile, stage: Stage) -> bool:
     """Whether a stage starts a server, itself or because its image does."""
-    if start := start_of(file, stage):
-        return start.serves
     name = stage.root_image.repository if stage.root_image else ""
+    if start := start_of(file, stage):
+        return start.serves or (_unread(start) and bool(_exposed(stage)) and not _OTHERS.search(name))
     own = stage.last("ENTRYPOINT") or stage.last("CMD")
     return stage.facts.serves and not own and not _OTHERS.search(name)
+
+
+_ASIDE = frozenset({"22", "5678", "6006", "8888"})
+"""Ports of sshd, debugpy, TensorBoard and Jupyter, which stand beside the work of an image."""
+_IDLE = frozenset({"sleep", "tail", "cat", "echo"})
+
+
+def _exposed(stage: Stage) -> set[str]:
+    """The ports that EXPOSE names, but for those of tools."""
+    words = (word.text for step in stage.all_steps if step.keyword == "EXPOSE" for word in step.words)
+    return {port for word in words if (port := word.partition("/")[0]) not in _ASIDE}
+
+
+def _unread(start: Start) -> bool:
+    """Whether it runs a program of its own that is not here to be read."""
+    interpreter = start.program in SHELLS or is_python(start.program)
+    named = not interpreter or any(not word.text.startswith("-") for word in start.arguments)
+    return named and not start.file and start.program not in _IDLE
 
 
 _OTHERS = re.compile(
