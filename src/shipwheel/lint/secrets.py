@@ -102,6 +102,8 @@ _BEHIND = re.compile(
     r"|\bmysql\w*[ \t][^\n|;&]{0,200}?[ \t]-p)"
     r"[\"']?(?P<value>[^\s\"'$;&|-][^\s\"';&|]*+)"
 )
+_SOURCE = re.compile(r"\b(?:src|source)=(?P<value>[\w+=-]{16,})")
+"""Where `--secret` wants a file, and some write the secret."""
 _PIPED = re.compile(
     r"\becho[ \t]+(?:-[ne]+[ \t]+)?[\"']?(?P<value>[^\s\"'$|;&][^\"'|;&\n]{0,200}+)[\"']?[ \t]*"
     r"\|[^\n;&]{0,120}?(?:chpasswd|passwd\b|-stdin)"
@@ -194,6 +196,7 @@ def _values(text: str) -> Iterator[Span]:
     yield from tokens_in(text)
     for pattern in (_BEHIND, _PIPED):
         yield from (match.span("value") for match in pattern.finditer(text))
+    yield from (match.span("value") for match in _SOURCE.finditer(text) if generated(match["value"]))
     for match in _LISTED.finditer(text):
         if secret_name(match["name"]) and _kept_back(match["value"]):
             yield match.span("value")

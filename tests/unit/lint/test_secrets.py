@@ -100,6 +100,8 @@ PLACES = [
     "  DB_PASSWORD: {}",
     "https://u:{}@h/",
     '"secret": "{}"',
+    '"--api-key", "{}"',
+    "- name: DB_PASSWORD\n  value: {}",
     "ENV TOKEN {}",
 ]
 
