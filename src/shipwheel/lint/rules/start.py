@@ -11,7 +11,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images import ImageFacts
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.servers import given, option_of
-from shipwheel.lint.serving import Start, holds_model, is_python, one_of_each, starts
+from shipwheel.lint.serving import SHELLS, Start, holds_model, is_python, one_of_each, starts
 from shipwheel.lint.subjects import Compose, Manifest
 from shipwheel.lint.word import Word
 
@@ -105,7 +105,7 @@ def _added(start: Start, word: Word, option: str) -> Fix | None:
 
 @UNBUFFERED.check(Dockerfile)
 def _buffered(file: Dockerfile) -> Iterator[Hit]:
-    found = {stage: start for stage, start in starts(file) if _known(stage) and _buffers(start)}
+    found = {stage: start for stage, start in starts(file) if _known(stage) and (_buffers(start) or _may_buffer(stage, start))}
     for stage in one_of_each(stage for stage in found if "PYTHONUNBUFFERED" not in stage.env):
         end = stage.span[1]
         line = f"{file.source.line_end}ENV PYTHONUNBUFFERED=1"
@@ -146,6 +146,17 @@ def _buffers(start: Start) -> bool:
     return (len(start.words) > 1 or start.module or start.server is not None) and not any(
         word.text == "-u" for word in words[at + 1 : at + 4]
     )
+
+
+_INSTALLERS = frozenset({"pip", "uv", "conda", "poetry", "pipenv"})
+
+
+def _may_buffer(stage: Stage, start: Start) -> bool:
+    """Whether it is a script that is not here to be read, in an image whose packages are Python's."""
+    shell = start.program in SHELLS and any(not word.text.startswith("-") for word in start.arguments)
+    script = shell or start.program == "make" or start.program.endswith(".sh")
+    ours = any(install.manager in _INSTALLERS for step in stage.all_steps for install in step.installs)
+    return script and start.here and ours and not any(_NAMED.search(word.text) for word in start.command.words)
 
 
 _TOKEN = re.compile(r"--(?:\w+App|IdentityProvider|PasswordIdentityProvider)\.(token|password|hashed_password)=(.*)", re.DOTALL)

@@ -46,6 +46,18 @@ TWINS = [
         fixed=SLIM.replace("\n", " AS run\r\n") + "ENV PYTHONUNBUFFERED=1\r\nCMD uvicorn main:app\r\n",
     ),
     Twin(rule="unbuffered-missing", good=SLIM + "CMD python\n"),
+    Twin(  # a script that is not here
+        rule="unbuffered-missing",
+        bad=SLIM + 'RUN pip install flask==3.1.0\nCMD ["/bin/sh", "/app/run.sh"]\n',
+        good=SLIM + 'CMD ["/bin/sh", "/app/run.sh"]\n',
+        says="sh runs without PYTHONUNBUFFERED",
+    ),
+    Twin(
+        rule="unbuffered-missing",
+        bad=SLIM + "RUN pip install flask==3.1.0\nCMD make serve\n",
+        good=SLIM + "RUN pip install flask==3.1.0\nCOPY app /app\nCMD /app/run.sh\n",
+        good_files={"app/run.sh": "exec nginx\n"},
+    ),
     Twin(
         rule="unbuffered-missing",
         bad=SLIM + UNBUFFERED + 'CMD ["conda", "run", "-n", "x", "python", "app.py"]\n',
