@@ -50,14 +50,21 @@ class Reinstalls:
 
 
 def reinstalls(context: BuildContext, steps: Sequence[Step]) -> Iterator[Reinstalls]:
-    """Of a stage, the first COPY of code that installs follow; behind other packages only that of the whole context."""
+    """Of a stage, the first COPY of code that installs follow; behind the main packages only that of the whole context."""
     for number, step in enumerate(steps):
-        done = any(_is_python(install) for earlier in steps[:number] for install in earlier.installs)
-        if not step.onbuild and _brings_code(context, step) and (whole_copy(step) or not done):
+        if not step.onbuild and _brings_code(context, step):
             found = tuple(_needless(context, steps, number))
-            if found and (whole_copy(step) or any(_is_python(install) for _, install in found)):
+            if found and (whole_copy(step) or _are_main(steps[:number], [install for _, install in found])):
                 yield Reinstalls(context=context, steps=steps, number=number, installs=found)
                 return
+
+
+def _are_main(before: Sequence[Step], found: Sequence[Install]) -> bool:
+    """Whether these bring the packages of the application: the first ones, or the first from a file."""
+    earlier = [install for step in before for install in step.installs if _is_python(install)]
+    if any(install.files or install.manager in _MANIFESTS for install in earlier):
+        return False
+    return any(install.files if earlier else _is_python(install) for install in found)
 
 
 def _brings_code(context: BuildContext, step: Step) -> bool:
@@ -85,12 +92,11 @@ def _is_code(context: BuildContext, source: str) -> bool:
 def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iterator[tuple[int, Install]]:
     """Installs behind the COPY for which its files are not needed, or most of them are not."""
     earlier = any(_is_python(one) for step in steps[:number] for one in step.installs)
-    whole = whole_copy(steps[number])
     for at in range(number + 1, len(steps)):
         for install in steps[at].installs:
             if install.manager in _SYSTEM and not _free(context, steps[at]):
                 continue
-            if _independent(context, steps[at], install) or (whole and not earlier and _builds_project(install)):
+            if _independent(context, steps[at], install) or (not earlier and _builds_project(install)):
                 yield at, install
             earlier = earlier or _is_python(install)
 

@@ -24,6 +24,8 @@ _AMD64 = re.compile(r"(?:^|[-_./])(?:x86_64|x86-64|amd64|x64)(?:$|[-_./])", re.I
 _ARM64 = re.compile(r"(?:^|[-_./])(?:aarch64|arm64(?:v8)?)(?:$|[-_./])", re.IGNORECASE)
 _ASKS = re.compile(r"TARGETARCH|TARGETPLATFORM|BUILDARCH|BUILDPLATFORM|uname\s+-m|print-architecture|\barch\b")
 _ARM_ONLY = re.compile(r"arm|aarch|jetson|l4t|graviton|raspberry|rpi|tegra|orin|grace|gh200|m1|apple", re.IGNORECASE)
+_REFUSES = re.compile(r"\b(?:aarch64|arm64)[\"']?\s*\)\s*(?:echo\b[^;]*;\s*)?exit\s+[1-9]")
+"""A branch for arm64 that ends the build."""
 _ENVIRONMENT = re.compile(r"venv|site-packages|/usr/local(?:/lib)?/?$|/opt/conda|\.local|^/install")
 _FETCHERS = frozenset(("curl", "wget", "aria2c", "pip", "pip3", "uv", "apt-get", "dpkg"))
 
@@ -40,7 +42,9 @@ def _architectures(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 
 def _for_many(dockerfile: Dockerfile) -> bool:
-    """Whether the file is meant for more than one architecture: it asks for the one that is built for."""
+    """Whether the file is meant for more than one architecture: it asks for the one that is built for, and refuses none."""
+    if _REFUSES.search(dockerfile.source.text):
+        return False
     arguments = (name.text for step in dockerfile.steps("ARG") for name, _ in step.instruction.pairs)
     asked = any(name in ("TARGETARCH", "TARGETPLATFORM") for name in arguments)
     return asked or any("$" in stage.platform or "BUILDPLATFORM" in _flag(stage) for stage in dockerfile.stages)

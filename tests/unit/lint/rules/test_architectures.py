@@ -67,6 +67,13 @@ TWINS = [
         good="FROM --platform=linux/amd64 ubuntu:22.04\nADD https://example.org/tool-amd64.deb /\n",
     ),
     Twin(rule="arch-mismatch", good="FROM ubuntu:22.04\n" + GET.format("x86_64")),
+    Twin(  # arm64 ends the build
+        rule="arch-mismatch",
+        bad="FROM ubuntu:22.04\nARG TARGETPLATFORM\nRUN case $TARGETPLATFORM in linux/arm64) true ;; esac\n"
+        + GET.format("x86_64"),
+        good='FROM ubuntu:22.04\nARG TARGETPLATFORM\nRUN case $TARGETPLATFORM in \\\n    "linux/arm64")  exit 1 ;; \\\n  esac\n'
+        + GET.format("x86_64"),
+    ),
     Twin(
         rule="arch-mismatch",
         good="FROM ubuntu:22.04\nARG TARGETARCH\nRUN case $(uname -m) in x86_64) curl -O https://a.org/a-x86_64 ;; esac\n",

@@ -102,6 +102,18 @@ ORDER = [
         good=BASE + "COPY ./wheels /wheels\nCOPY config /config\nRUN pip install -r /requirements.txt\n",
         says="COPY ./api",
     ),
+    Twin(  # the project with all that it requires
+        rule="copy-before-install",
+        bad=BASE + "COPY pyproject.toml .\nCOPY api/ api/\nRUN pip install .\n",
+        good=BASE + "COPY pyproject.toml .\n" + PIP + "COPY api/ api/\nRUN pip install .\n",
+        line=4,
+    ),
+    Twin(  # a tool by its name, and then the list
+        rule="copy-before-install",
+        bad=BASE + "RUN pip install dvc==3.50\nCOPY api/ api/\n" + PIP,
+        good=BASE + PIP + "COPY api/ api/\nRUN pip install -r more.txt\n",
+        line=4,
+    ),
     Twin(rule="copy-before-install", good=BASE + "COPY . /x\nRUN apt-get update && apt-get install -y git && make -C /x\n"),
     Twin(rule="copy-before-install", good=BASE + PIP + "COPY api api\nRUN pip install tomli==2.0\n"),
     Twin(rule="copy-before-install", good=BASE + "COPY healthcheck.py .\nRUN apt-get install -y curl\n"),
