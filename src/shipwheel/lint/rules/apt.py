@@ -94,7 +94,7 @@ def _dnf_cache(step: Step) -> Iterator[Hit]:
     if off_layer(step, "/var/cache/dnf", "/var/cache/yum", "/var/cache/libdnf5"):
         return
     tool = installs[-1].tool
-    edits = appended(step, f"{sudo(installs[-1])}{tool} clean all")
+    edits = () if installs[-1].command.inside else appended(step, f"{sudo(installs[-1])}{tool} clean all")
     yield Hit(
         span=installs[0].command.span,
         message=f"{tool} keeps its metadata and packages in the layer",
@@ -125,8 +125,9 @@ def recommends(dockerfile: Dockerfile) -> Iterator[Hit]:
                 if one.packages and one.tool != "aptitude" and not one.command.has("--no-install-recommends")
             ]
             if found:
-                names = listed([package.name or package.url for package in found[0].packages])
-                message = f"{found[0].tool} installs {names} with everything that they recommend"
+                names = [package.name or package.url for package in found[0].packages]
+                they = "it recommends" if len(set(names)) == 1 else "they recommend"
+                message = f"{found[0].tool} installs {listed(names)} with everything that {they}"
                 yield Hit(span=found[0].command.span, message=message)
 
 

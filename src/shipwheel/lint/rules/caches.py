@@ -160,7 +160,7 @@ def _kept(step: Step, tool: _Tool, installs: list[Install]) -> Hit:
     edits: tuple[Edit, ...] = ()
     if tool in (_PIP, _UV):
         edits = after_word(tool.options[0], [spot for spot in spots if in_place(step, spot)])
-    elif tool is _CONDA:
+    elif tool is _CONDA and not installs[-1].command.inside:
         program = installs[-1].command.words[0]
         name = step.instruction.body.source.text[slice(*program.span)] if in_place(step, program.span) else program.text
         edits = appended(step, f"{name} clean -afy")

@@ -97,6 +97,11 @@ APT_CACHE = [
         good="FROM rockylinux:9\nRUN yum install -y gcc && yum clean all && rm -rf /var/cache/yum\n",
         fixed="FROM rockylinux:9\nRUN dnf install -y gcc && dnf clean all\n",
     ),
+    Twin(  # where it is not there, `fi && dnf clean` would fail
+        rule="apt-cache",
+        bad="ARG BASE=rockylinux:9\nFROM $BASE\nRUN if command -v dnf; then dnf install -y gcc; fi\n",
+        fixed="ARG BASE=rockylinux:9\nFROM $BASE\nRUN if command -v dnf; then dnf install -y gcc; fi\n",
+    ),
 ]
 RECOMMENDS = [
     Twin(
@@ -105,6 +110,7 @@ RECOMMENDS = [
         good=BASE + "RUN apt-get update && apt-get install -y --no-install-recommends curl git\n",
         says="curl and git",
     ),
+    Twin(rule="apt-no-recommends", bad=BASE + "RUN apt-get install -y git\n", says="git with everything that it recommends"),
     Twin(rule="apt-no-recommends", good=BASE + "RUN apt-get install -y -o APT::Install-Recommends=false curl\n"),
     Twin(
         rule="apt-no-recommends",

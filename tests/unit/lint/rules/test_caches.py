@@ -55,6 +55,11 @@ PIP_CACHE = [
         good="FROM continuumio/miniconda3\nRUN mamba install -y numpy && conda clean -afy\n",
         fixed="FROM continuumio/miniconda3\nRUN /opt/conda/bin/conda install -y numpy && /opt/conda/bin/conda clean -afy\n",
     ),
+    Twin(  # where it is not there, `fi && conda clean` would fail
+        rule="pip-cache",
+        bad="FROM ubuntu:24.04\nRUN if command -v conda; then conda install -y numpy; fi\n",
+        fixed="FROM ubuntu:24.04\nRUN if command -v conda; then conda install -y numpy; fi\n",
+    ),
     Twin(
         rule="pip-cache",
         bad="FROM mambaorg/micromamba:1\nRUN micromamba env create -f e.yml \\\n  && true\n",
