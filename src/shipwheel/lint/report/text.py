@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import groupby
 
 from shipwheel.lint.finding import Finding, Severity
 from shipwheel.lint.report.places import region
 from shipwheel.lint.rule import rules
 from shipwheel.lint.secrets import redacted
+from shipwheel.lint.source import Source
 from shipwheel.lint.tables import date_of
 
 WIDTH = 110
@@ -44,7 +46,7 @@ def _line(finding: Finding, style: Style) -> Iterator[str]:
     """The source line, cut to what a terminal shows, with carets below the finding."""
     place = region(finding.source, finding.span)
     first, last = finding.source.line_span(place.line)
-    text = redacted(finding.source.text[first:last])
+    text = _shown(finding.source)[first:last]
     if not text.strip():
         return
     start = place.column - 1
@@ -65,6 +67,12 @@ def _advice(finding: Finding, style: Style) -> Iterator[str]:
     yield f"      {printable(finding.why)}{f' (as of {date_of(dated)})' if dated else ''}"
     mended = style(" (--fix does it)", dim=True) if finding.fix else ""
     yield f"      {style('→', fg='green')} {printable(finding.remedy)}{mended}"
+
+
+@lru_cache(maxsize=4)
+def _shown(source: Source) -> str:
+    """The whole text without secrets: what names one may stand on another line than its value."""
+    return redacted(source.text)
 
 
 def printable(text: str) -> str:
