@@ -1,0 +1,1 @@
+// The kernel is left out of this example.

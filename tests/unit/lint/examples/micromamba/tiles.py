@@ -1,0 +1,4 @@
+import rasterio
+
+with rasterio.open("/data/tiles.tif") as tiles:
+    print(tiles.shape)
