@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
+from fnmatch import fnmatch
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Fix, Hit
@@ -64,6 +65,12 @@ def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterato
                 message=f"{lock} lies in the context but is not copied, so {manager} {verb.text} resolves anew",
                 remedy=f"copy {lock} together with the file that it belongs to",
             )
+        elif dockerfile.context.alone and (manifest := _manifest_alone(step, lock)):
+            yield Hit(
+                span=verb.span,
+                message=f"{manifest} is copied without {lock}, so {manager} {verb.text} resolves anew",
+                remedy=f"Copy {lock} together with {manifest}",
+            )
     elif manager == "uv" and not _enforced(step, command):
         option = "--locked" if _whole_project(dockerfile, step, command) else "--frozen"
         edits = () if command.has("-U", "--upgrade") else behind(dockerfile.source, verb, option)
@@ -85,9 +92,34 @@ def _copied(step: Step, lock: str, command: Command) -> bool:
     """Whether the lock stands in the image, or is mounted, when the step runs."""
     if context_path(step, lock, command):
         return True
-    before = [other for other in step.stage.all_steps if other.span < step.span and other.keyword in ("COPY", "ADD")]
-    named = any(posixpath.basename(word.text) == lock for other in before for word in other.sources)
+    named = any(fnmatch(lock, posixpath.basename(word.text)) for other in _copies(step) for word in other.sources)
     return named or any(mount.options.get("source", "").endswith(lock) for mount in step.mounts)
+
+
+def _copies(step: Step) -> list[Step]:
+    return [other for other in step.stage.all_steps if other.span < step.span and other.keyword in ("COPY", "ADD")]
+
+
+def _manifest_alone(step: Step, lock: str) -> str:
+    """The manifest that is copied by its name, where neither a folder with the lock nor a RUN can have brought the lock."""
+    before = _copies(step)
+    folders = any(other.copies_from or (other.destination.rstrip("/") == step.workdir and _folder(other)) for other in before)
+    if folders or any(mount.type == "bind" for mount in step.mounts) or any(map(_settles, step.stage.all_steps)):
+        return ""
+    names = [posixpath.basename(word.text) for other in before for word in other.sources]
+    return next((name for name in names if name == ("Pipfile" if lock == "Pipfile.lock" else "pyproject.toml")), "")
+
+
+def _folder(step: Step) -> bool:
+    """Whether a COPY may bring the files of a folder."""
+    return any("." not in posixpath.basename(word.text.rstrip("/").rstrip(".")) or "*" in word.text for word in step.sources)
+
+
+def _settles(step: Step) -> bool:
+    """Whether a RUN makes a lock, takes the project from elsewhere, or does not install from it."""
+    return step.keyword == "RUN" and any(
+        command.program == "git" or command.has("lock", "export", "--no-lock", "add", "init") for command in step.commands
+    )
 
 
 def _left_behind(dockerfile: Dockerfile, step: Step, lock: str, command: Command) -> bool:

@@ -60,6 +60,22 @@ TWINS = [
         files=PROJECT,
         says="pip resolves anew what uv.lock has settled",
     ),
+    Twin(  # nothing lies beside it: what is copied by name says enough
+        rule="lock-not-enforced",
+        bad=f"{UV}COPY pyproject.toml README.md ./\nCOPY src/ src/\nRUN uv sync --no-dev\n",
+        good=f"{UV}COPY pyproject.toml uv.loc[k] ./\nRUN uv sync --frozen --no-dev\n",
+        says="pyproject.toml is copied without uv.lock",
+        line=5,
+    ),
+    Twin(
+        rule="lock-not-enforced",
+        bad="FROM python:3.12\nWORKDIR /app\nCOPY pyproject.toml .\nRUN poetry install --only main\n",
+        good="FROM python:3.12\nWORKDIR /app\nCOPY pyproject.toml poetry.lock* ./\nRUN poetry install --only main\n",
+        says="without poetry.lock",
+    ),
+    Twin(rule="lock-not-enforced", good=f"{UV}COPY pyproject.toml .\nCOPY . .\nRUN uv sync --locked\n"),
+    Twin(rule="lock-not-enforced", good=f"{UV}COPY pyproject.toml .\nRUN uv lock && uv sync --locked\n"),
+    Twin(rule="lock-not-enforced", good=f"{UV}RUN git clone https://a.org/b && cd b && uv sync --locked\n"),
 ]
 
 
