@@ -53,7 +53,8 @@ def _runs_as_root(file: Dockerfile) -> Iterator[Hit]:
     found = [stage for stage in file.shipped if _is_root(stage.user or stage.facts.user) and not _excused(file, stage)]
     for stage in one_of_each(found):
         user = stage.user or stage.facts.user
-        no_user = f"no USER is set, and the base {_base(stage)} runs as root"
+        runs = "is not known to set one" if _unknown(stage) else "runs as root"
+        no_user = f"no USER is set, and the base {_base(stage)} {runs}"
         yield Hit(span=stage.span, message=f"the last USER is {user}" if stage.last("USER") else no_user)
 
 
@@ -61,11 +62,29 @@ def _base(stage: Stage) -> str:
     return str(stage.root_image) if stage.root_image else "scratch"
 
 
+def _unknown(stage: Stage) -> bool:
+    return stage.facts == ImageFacts() and stage.lineage[0].base.text != "scratch"
+
+
+_PUBLIC = re.compile(r"(ghcr\.io/|nvcr\.io/|public\.ecr\.aws/|mcr\.microsoft\.com/)?[\w-]+/[\w./-]+")
+"""Registries that anybody reads: their images run as root with few exceptions, those of a company as it likes."""
+_WITH_USER = re.compile(
+    r"(^|/)(grafana|prom|jenkins|selenium|devcontainers|vscode|rasa|apache|confluentinc|elastic|opensearchproject|kubeflow\w*"
+    r"|gitpod|coder|circleci|cimg|rootless|nginxinc|sonarsource|openshift|ubi\d+|dotnet)/|nonroot|rootless|unprivileged|notebook"
+)
+"""Those that are known to have a user of their own, or to leave it to a tool."""
+
+
+def _usually_root(stage: Stage) -> bool:
+    image = stage.root_image
+    return bool(image and image.known and _PUBLIC.fullmatch(image.repository) and not _WITH_USER.search(str(image)))
+
+
 def _excused(file: Dockerfile, stage: Stage) -> bool:
     """Whether root is meant or not known: an unknown base, a base image, files alone, who changes the user itself."""
     if ".devcontainer" in file.source.path.parts:
         return True
-    if not stage.user and stage.facts == ImageFacts() and stage.lineage[0].base.text != "scratch":
+    if not stage.user and _unknown(stage) and not _usually_root(stage):
         return True
     if _LAMBDA.search(_base(stage)):  # Lambda runs it as a user of its own, whatever USER says
         return True

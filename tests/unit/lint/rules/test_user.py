@@ -35,6 +35,14 @@ TWINS = [
     Twin(rule="no-user", good="FROM gcr.io/distroless/python3-debian12:nonroot\n" + APP),
     Twin(rule="no-user", good="FROM registry.example.com/team/base:1\n" + APP),  # who knows
     Twin(rule="no-user", bad="FROM registry.example.com/team/base:1\nUSER root\n" + APP),
+    Twin(  # nearly all images of public registries
+        rule="no-user",
+        bad="FROM somebody/model-server:1.2\n" + APP,
+        good="FROM grafana/grafana:12.0.2\n" + APP,
+        says="somebody/model-server:1.2 is not known to set one",
+    ),
+    Twin(rule="no-user", bad="FROM nvcr.io/nvidia/paddlepaddle:23.12-py3\n" + APP, good="FROM team-base:1\n" + APP),
+    Twin(rule="no-user", good="ARG BASE\nFROM $BASE\n" + APP),
     Twin(rule="no-user", good=SLIM + 'RUN pip install --upgrade pip\nCMD ["python3"]\n'),  # made to be built on
     Twin(rule="no-user", good="FROM golang:1.23 AS b\nRUN make\nFROM scratch\nCOPY --from=b /tool /\n"),  # files alone
     Twin(  # the entrypoint changes the user
