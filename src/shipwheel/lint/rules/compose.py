@@ -78,7 +78,7 @@ _TESTS = re.compile(r"(?:^|[/._-])(?:tests?|ci|e2e)(?:[/._-]|$)", re.IGNORECASE)
 _WAITS = re.compile(r"wait[-_]?for|wait4|dockerize|wait_for|pg_isready|until |nc -z")
 _LATER = re.compile(
     r"adminer|pgadmin|phpmyadmin|mongo-express|redis-?(?:commander|insight)|attu|grafana|kafka-ui|kibana"
-    r"|prom/|prometheus|nginx|traefik|caddy|haproxy"
+    r"|prom/|prometheus|nginx|traefik|caddy|haproxy|logstash|beats/|wordpress|yourls"
 )
 """What connects only when somebody asks it, and tries again the next time."""
 _TRACKING = re.compile(r"\bmlflow (?:server|ui)\b")

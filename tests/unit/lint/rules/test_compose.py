@@ -29,6 +29,11 @@ def depends(text: str, *, image: str = "postgres:16", check: str = "", app: str 
 CHECK = "    healthcheck:\n      test: pg_isready\n"
 
 TWINS = [
+    twin(  # they try again until somebody answers
+        "depends-without-health",
+        bad=depends("[db]", app="image: app:1"),
+        good=depends("[db]", app="image: logstash:9.1.4", image="elasticsearch:9.1.4"),
+    ),
     twin(  # latest is 18, which keeps its data one folder higher
         "db-path-outside-volume",
         bad=service("image: postgres\nvolumes: [pg:/var/lib/postgresql/data]", name="db"),

@@ -1,0 +1,7 @@
+import joblib
+
+model = joblib.load("/opt/model.joblib")
+
+
+def handle(event, context):
+    return model.predict(event["rows"]).tolist()
