@@ -312,7 +312,12 @@ def _foreign(step: Step, mount: Mount) -> Hit | None:
     if "$" in user or user == "?" or any(command.wrappers for command in step.commands) or "cache" not in target:
         return None
     if user in ("root", "0"):
-        return _elsewhere(mount, "root", "/root/.cache") if target.startswith("/home/") else None
+        moved = "HOME" in step.env and target.startswith("/root/")
+        return (
+            _elsewhere(mount, "root", f"{step.env.get('HOME', '/root')}/.cache")
+            if moved or target.startswith("/home/")
+            else None
+        )
     if target.startswith("/root/"):
         return _elsewhere(mount, user, "the user's own home")
     if {"uid", "mode"} & set(mount.options):
@@ -326,8 +331,8 @@ def _foreign(step: Step, mount: Mount) -> Hit | None:
 
 def _told(variables: Mapping[str, str], target: str) -> bool:
     """Whether a variable sends a cache to the mount."""
-    names = ("HOME", "XDG_CACHE_HOME", _PIP.path, _UV.path)
-    return any(variables.get(name, "").startswith(target) or (name == "HOME" and variables.get(name)) for name in names)
+    given = [variables.get(name, "").rstrip("/") for name in ("HOME", "XDG_CACHE_HOME", _PIP.path, _UV.path)]
+    return any(value.startswith(("$", target)) or (value and target.startswith(f"{value}/")) for value in given)
 
 
 def _elsewhere(mount: Mount, user: str, home: str) -> Hit:

@@ -75,6 +75,17 @@ PIP_CACHE = [
     Twin(rule="pip-cache", bad=BASE + "RUN pipenv install --system --deploy\n", says="pipenv"),
 ]
 USELESS = [
+    Twin(  # HOME lies elsewhere
+        rule="cache-mount-useless",
+        bad=BASE + "USER app\nENV HOME=/home/app\nRUN --mount=type=cache,target=/root/.cache/uv uv sync --locked\n",
+        good=BASE + "ENV HOME=/root\nRUN --mount=type=cache,target=/root/.cache/uv uv sync --locked\n",
+        says="app does not keep its cache in /root/.cache/uv",
+    ),
+    Twin(
+        rule="cache-mount-useless",
+        bad=BASE + "ENV HOME=/srv\nRUN --mount=type=cache,target=/root/.cache/pip pip install flask==3.1.0\n",
+        good=BASE + "USER app\nENV HOME=/srv\nRUN --mount=type=cache,target=/srv/.cache/pip,uid=1 pip install flask==3.1.0\n",
+    ),
     Twin(
         rule="cache-mount-useless",
         bad=BASE + f"RUN {PIP_MOUNT} pip install --no-cache-dir a\n",
