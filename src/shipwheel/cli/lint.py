@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import json
 import shutil
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,11 +76,15 @@ def _lint(context: Context, paths: tuple[Path, ...], flags: dict[str, object]) -
 
     mended = mend(paths, selection, root=Path.cwd())
     if flags["diff"]:
-        click.echo(_diff(mended), nl=False)
+        from shipwheel.lint.secrets import redacted
+
+        shown = _diff(mended, redacted)
+        click.echo(shown, nl=False)
         context.say(_mended(mended, "would be mended"))
+        if shown != _diff(mended, str):
+            context.say("secrets are blanked in it, so that git apply refuses it there: --fix changes the files themselves")
         return 1 if mended.changes else 0
-    for path, (_, after) in mended.changes.items():
-        _replace(path, after.data)
+    _replace_all(mended)
     _write(mended.report, flags)
     context.say(_mended(mended, "mended"))
     context.say(_summary(mended.report))
@@ -122,30 +127,34 @@ def _write(report: Report, flags: dict[str, object]) -> None:
     """The findings, to stdout or to a file."""
     output = flags["output"]
     style = click.style if output is None else _plain
-    text = "".join(f"{line}\n" for line in _lines(report, str(flags["form"]), style))
+    columns = shutil.get_terminal_size().columns if output is None and sys.stdout.isatty() else 0
+    text = "".join(f"{line}\n" for line in _lines(report, str(flags["form"]), style, columns))
     data = text.encode("utf-8", "replace")
     if isinstance(output, Path):
-        output.write_bytes(data)
+        try:
+            output.write_bytes(data)
+        except OSError as error:
+            raise UsageError(f"cannot write {output}: {error.strerror}") from error
     else:
         click.echo(data.decode(), nl=False)
 
 
-def _lines(report: Report, form: str, style: Style) -> Iterable[str]:
+def _lines(report: Report, form: str, style: Style, columns: int) -> Iterable[str]:
     if form == "json":
         from shipwheel.lint.report.as_json import as_json
 
-        return [json.dumps(as_json(report.findings), indent=2)]
+        return [json.dumps(as_json(report.findings), indent=2, ensure_ascii=False)]
     if form == "sarif":
         from shipwheel.lint.report.sarif import as_sarif
 
-        return [json.dumps(as_sarif(report.findings), indent=2)]
+        return [json.dumps(as_sarif(report.findings), indent=2, ensure_ascii=False)]
     if form == "github":
         from shipwheel.lint.report.github import as_github
 
         return as_github(report.findings)
     from shipwheel.lint.report.text import as_text
 
-    return as_text(report.findings, style)
+    return as_text(report.findings, style, columns)
 
 
 def _plain(text: str, **_: object) -> str:
@@ -163,6 +172,13 @@ def _status(report: Report, fail_on: str) -> int:
 
 def _summary(report: Report) -> str:
     """12 findings (3 errors, 9 warnings) in 4 files; --fix mends 5."""
+    from shipwheel.lint.wording import listed
+
+    unread = listed(map(report.workspace.name, report.workspace.unread))
+    return f"cannot read {unread}\n{_counted(report)}" if unread else _counted(report)
+
+
+def _counted(report: Report) -> str:
     files = _count(report.files, "file")
     if report.files == 0:
         return "nothing to look at: no Dockerfile, and no file beside one"
@@ -191,15 +207,25 @@ def _mended(mended: Mended, verb: str) -> str:
     return f"{verb} in {_count(len(mended.changes), 'file')}: {rules}"
 
 
-def _diff(mended: Mended) -> str:
-    from shipwheel.lint.secrets import redacted
-
+def _diff(mended: Mended, readable: Callable[[str], str]) -> str:
     shown = []
     for before, after in mended.changes.values():
-        old, new = (redacted(source.text).splitlines(keepends=True) for source in (before, after))
+        old, new = (readable(source.text).splitlines(keepends=True) for source in (before, after))
         for line in difflib.unified_diff(old, new, f"a/{before.name}", f"b/{before.name}"):
             shown.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     return "".join(shown).encode("utf-8", "replace").decode()
+
+
+def _replace_all(mended: Mended) -> None:
+    """Write what is mended; a file that cannot be written does not keep the others from it."""
+    refused = []
+    for path, (_, after) in mended.changes.items():
+        try:
+            _replace(path, after.data)
+        except OSError as error:
+            refused.append(f"  {after.name}: {error.strerror}")
+    if refused:
+        raise UsageError("\n".join(["cannot mend, a file or its folder may not be written", *refused]))
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -63,6 +63,12 @@ def cli(ctx: click.Context, quiet: bool) -> None:
     """Containers for machine learning: from a project folder to a running, reproducible service."""
     ctx.obj = Context.from_environment(os.environ, quiet=quiet)
     ctx.call_on_close(ctx.obj.close)
+    ctx.color = _colour(os.environ)
+
+
+def _colour(env: Mapping[str, str]) -> bool | None:
+    """Never with NO_COLOR (no-color.org), always with FORCE_COLOR, else on a terminal."""
+    return False if env.get("NO_COLOR") else True if env.get("FORCE_COLOR") else None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -113,9 +119,10 @@ def _how_to_call(error: click.ClickException) -> str:
 
 
 def _report(message: str, hint: str, status: int) -> int:
-    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    colour = _colour(os.environ)
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True, color=colour)
     click.echo(message, err=True)
     if hint:
-        click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True)
+        click.secho("hint: ", fg="cyan", bold=True, nl=False, err=True, color=colour)
         click.echo(hint, err=True)
     return status

@@ -83,27 +83,33 @@ def open_workspace(
     `sources` stand for the files of their paths, whatever those hold.
 
     Raises:
-        UsageError: a path that is not there; all of them.
+        UsageError: a path that is not there, or cannot be read.
     """
     given = list(paths)
     if missing := [str(path) for path in given if not path.exists()]:
-        raise UsageError(f"there is no {', '.join(missing)}")
+        raise UsageError(f"there is no {' and no '.join(missing)}")
     opening = _Opening(Workspace(root=(root or Path()).absolute(), sources=dict(sources or {})))
+    unread = opening.workspace.unread
     for path in given:
         if path.is_dir():
             opening.folders.append(path.absolute())
-            for found in walk(path.absolute()):
+            for found in walk(path.absolute(), unread):
                 opening.add(found, named=False)
         else:
             opening.add(path.absolute(), named=True)
+            if path.absolute() in unread:
+                raise UsageError(f"cannot read {path}", hint="it is no regular file, or larger than 4 MB")
     opening.finish()
     return opening.workspace
 
 
-def walk(top: Path) -> Iterator[Path]:
-    """Files below a folder that git does not ignore, in order; folders such as .git and .venv are not entered."""
+def walk(top: Path, unread: list[Path]) -> Iterator[Path]:
+    """Files below a folder that git does not ignore, in order; folders such as .git and .venv are not entered.
+
+    Folders that cannot be opened are added to `unread`.
+    """
     rules: dict[Path, list[tuple[Path, GitRules]]] = {top: []}
-    for above, folders, names in os.walk(top):
+    for above, folders, names in os.walk(top, onerror=lambda error: unread.append(Path(error.filename))):
         folder = Path(above)
         mine = rules.pop(folder, [])
         if ".gitignore" in names:
@@ -140,6 +146,7 @@ class _Opening:
         self.seen.add(path)
         source = self.workspace.read(path)
         if source is None:
+            self.workspace.unread.append(path)
             return
         kind = kind_of(path, source if named else None)
         if kind == "dockerfile":

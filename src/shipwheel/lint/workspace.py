@@ -48,6 +48,8 @@ class Workspace:
     subjects: list[Subject] = field(default_factory=list)
     sources: dict[Path, Source | None] = field(default_factory=dict, repr=False)
     """Files that were read, or that stand for those on disk."""
+    unread: list[Path] = field(default_factory=list)
+    """Files and folders to look at that cannot be read."""
     _made: dict[Callable[[Workspace], Any], Any] = field(default_factory=dict, repr=False)
 
     def once(self, make: Callable[[Workspace], Made]) -> Made:

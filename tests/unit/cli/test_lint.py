@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,3 +160,64 @@ def test_no_secret_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) ->
         assert secret not in "".join(capsys.readouterr())
     lint("--diff")
     assert secret not in capsys.readouterr().out
+
+
+def test_a_diff_with_secrets_says_that_it_cannot_be_applied(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = "hf_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dE3f"
+    write(folder, {"Dockerfile": f"FROM python:3.12-slim\nENV HF_TOKEN={secret}\nRUN apt-get update && apt-get install git\n"})
+    lint("--diff", "--select", "apt-no-y")
+    assert "git apply refuses it" in capsys.readouterr().err
+    write(folder, {"Dockerfile": BAD})
+    lint("--diff", "--select", "apt-no-y")
+    assert "git apply" not in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_is_no_clean_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(folder / "Dockerfile")
+    (folder / "b").mkdir()
+    (folder / "b/Dockerfile").symlink_to("gone")
+    assert lint("Dockerfile") == 2
+    assert capsys.readouterr().err.startswith("error: cannot read Dockerfile\n")
+    assert lint() == 0
+    assert capsys.readouterr().err.startswith("cannot read Dockerfile and b/Dockerfile\nnothing to look at")
+
+
+def test_an_output_that_cannot_be_written(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, {"Dockerfile": BAD})
+    assert lint("-o", "gone/found.txt") == 2
+    assert capsys.readouterr().err.endswith("error: cannot write gone/found.txt: No such file or directory\n")
+
+
+def test_what_cannot_be_mended_is_said_and_the_rest_mended(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The superuser may write everywhere: the folder is gone when the file is to be written."""
+    write(folder, {"a/Dockerfile": BAD, "b/Dockerfile": BAD})
+    from shipwheel.lint import mending
+
+    def mend_and_remove(*given: object, **more: object) -> mending.Mended:
+        mended = mend(*given, **more)
+        shutil.rmtree(folder / "a")
+        return mended
+
+    mend: Callable[..., mending.Mended] = mending.mend
+    monkeypatch.setattr(mending, "mend", mend_and_remove)
+    assert lint("--fix", "--select", "apt-no-y") == 2
+    assert "  a/Dockerfile: No such file or directory\n" in capsys.readouterr().err
+    assert "install -y" in (folder / "b/Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(("variable", "colours"), [("NO_COLOR", False), ("FORCE_COLOR", True)])
+def test_colours_are_as_the_environment_says(
+    folder: Path, variable: str, colours: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"Dockerfile": BAD})
+    monkeypatch.setenv(variable, "1")
+    lint("--select", "apt-no-y")
+    assert ("\x1b[" in capsys.readouterr().out) is colours
+
+
+def test_json_of_names_that_are_no_text(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / os.fsdecode(b"caf\xe9.Dockerfile")).write_text(BAD)
+    (found,) = listed(capsys, "--select", "apt-no-y")
+    assert found["path"] == "caf?.Dockerfile"

@@ -86,5 +86,5 @@ def test_no_path_leads_out_of_a_context(tmp_path: Path) -> None:
 
 
 def test_paths_that_are_not_there_are_told_together(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"x, .*y"):
+    with pytest.raises(UsageError, match=r"x and no .*y"):
         open_workspace([tmp_path / "x", tmp_path / "y"])

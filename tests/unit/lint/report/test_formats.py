@@ -113,3 +113,32 @@ def test_a_long_line_is_cut_around_the_finding(tmp_path: Path) -> None:
     assert len(line) < 130
     assert line.count("…") == 2
     assert line[caret.index("^") :].startswith("apt-get")
+
+
+def test_text_says_why_once_and_what_to_write_once_a_file(tmp_path: Path) -> None:
+    text = "FROM python:3.12-slim\nRUN apt-get update && apt-get install curl\nRUN apt-get install git\n"
+    found = findings(tmp_path, {"a/Dockerfile": text, "b/Dockerfile": text}, "apt-no-y", "apt-no-recommends")
+    lines = [*as_text(found, plain)]
+    assert [sum(rules()[key].why in line for line in lines) for key in ("apt-no-y", "apt-no-recommends")] == [1, 1]
+    assert sum(rules()["apt-no-y"].remedy in line for line in lines) == 2
+
+
+def test_text_fits_a_terminal(tmp_path: Path) -> None:
+    text = "FROM python:3.12-slim\nRUN apt-get update && apt-get install curl git wget ffmpeg libgl1 libglib2.0-0 libsm6\n"
+    found = findings(tmp_path, {"Dockerfile": text}, "apt-no-y", "base-no-digest")
+    narrow = [line for line in as_text(found, plain, 60) if not line.startswith("Dockerfile:")]
+    assert max(map(len, narrow)) <= 60
+    assert len(narrow) > 9
+
+
+def test_a_byte_order_mark_is_not_shown(tmp_path: Path) -> None:
+    found = findings(tmp_path, {"Dockerfile": "\ufeffFROM python:3.12-slim\n"}, "base-no-digest")
+    _, line, caret, *_ = as_text(found, plain)
+    assert line == "    1 | FROM python:3.12-slim"
+    assert line[caret.index("^") :] == "python:3.12-slim"
+
+
+def test_a_secret_below_its_name_is_not_shown(tmp_path: Path) -> None:
+    secret = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ"
+    text = f"FROM ubuntu:24.04\nENV API_TOKEN=\\\n{secret}\n"
+    assert secret not in "\n".join(as_text(findings(tmp_path, {"Dockerfile": text}), plain))
