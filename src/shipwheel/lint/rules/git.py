@@ -80,9 +80,14 @@ def _moves(url: str) -> bool:
     """Whether an address gives something else after the next push."""
     if url.startswith("git+"):
         revision = _REVISION.search(url.partition("://")[2].partition("/")[2])
-        return revision is None or revision[1].lower() in _BRANCHES
+        return revision is None or _is_branch(revision[1])
     archive = _ARCHIVE.match(url)
     return archive is not None and archive[1].lower() in _BRANCHES
+
+
+def _is_branch(name: str) -> bool:
+    """Whether a revision is no commit and no tag: both have a digit in their names."""
+    return name.lower() in _BRANCHES or not re.search(r"[\d${]", name)
 
 
 @GIT_UNPINNED.check(Script)
@@ -125,7 +130,7 @@ def _is_fixed(command: Command) -> bool:
         name, equals, value = word.text.partition("=")
         if name in ("-b", "--branch", "--revision") and (equals or number + 1 < len(words)):
             branch = value if equals else words[number + 1].text
-            return branch.lower() not in _BRANCHES
+            return not _is_branch(branch)
     return bool(_HUB.search(_repository(command))) or not _repository(command)
 
 

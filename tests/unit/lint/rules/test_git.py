@@ -7,6 +7,13 @@ from support.linting import Twin
 BASE = "FROM python:3.11\n"
 
 TWINS = [
+    Twin(  # neither a commit nor a tag has no digit
+        rule="git-unpinned",
+        bad=f"{BASE}RUN pip install git+https://github.com/a/b.git@exp\n",
+        good=f"{BASE}ARG REF\nRUN pip install git+https://github.com/a/b.git@r1 git+https://github.com/a/b@${{REF}}\n",
+        says="come",
+    ),
+    Twin(rule="git-unpinned", bad=f"{BASE}RUN git clone --branch feature/fast https://github.com/a/b\n"),
     Twin(
         rule="git-unpinned",
         bad=f"{BASE}RUN git clone --depth 1 https://github.com/a/b.git /b && pip install /b\n",
