@@ -21,10 +21,10 @@ from shipwheel.lint.workspace import BuildContext
 
 _HEAVY = re.compile(
     r"\.(?:tar|t?gz|tgz|bz2|xz|zst|zip|7z|whl|deb|rpm|apk|run|bin|iso|exe|jar|so|a|csv|tsv|parquet|npy|npz|h5|hdf5|pkl|pickle|joblib"
-    r"|pt|pth|ckpt|onnx|gguf|safetensors|pb|tflite|engine|mp4|wav)$",
+    r"|pt|pth|ckpt|onnx|gguf|safetensors|pb|tflite|engine|mp4|wav)$|(?:conda|forge)[^/]*\.sh$",
     re.IGNORECASE,
 )
-"""Names of what may weigh something; scripts and settings are a few kB, in whichever layer."""
+"""Names of what may weigh something, such as conda's installers; other scripts and settings are a few kB."""
 
 _SMALL_BYTES = 1 << 20
 

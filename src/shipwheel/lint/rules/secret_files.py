@@ -50,7 +50,7 @@ _KEY = re.compile(
     r"|\.pypirc|\.git-credentials|kaggle\.json|(?:gcp|gcloud|google|firebase|aws)?[-_.]?credentials?(?:\.json|\.ya?ml|\.csv|\.ini)?"
     r"|(?:[\w-]+[-_])?service[-_]?account(?:[-_]?key)?[\w-]*\.json|[\w-]*client[-_]secret[\w.-]*\.json"
     r"|(?:gcp|gcs|google|sa|gcloud)[-_](?:key|sa|creds)[\w-]*\.json|(?:hf|huggingface|wandb|api|access)?[-_.]?(?:token|api_?keys?|secrets?)\.(?:txt|json|ya?ml|toml)"
-    r"|[a-z][a-z0-9-]{4,29}-[0-9a-f]{12}\.json|\.boto|\.dockercfg|\.s3cfg|\.vault-token",
+    r"|[a-z][a-z0-9-]{4,29}-[0-9a-f]{12}\.json|\.boto|\.dockercfg|\.s3cfg|\.vault-token|\.?htpasswd",
     re.IGNORECASE,
 )
 """Also the name that Google Cloud gives to the key of a service account: PROJECT-12 hexadecimal digits.json."""

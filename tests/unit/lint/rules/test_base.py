@@ -65,6 +65,12 @@ TWINS = [
     Twin(rule="base-floating", bad="FROM node:lts-alpine AS web\nFROM node:lts-alpine\n", good="FROM node:22-alpine3.22\n"),
     Twin(rule="base-floating", bad="FROM nginx:alpine\n", good="FROM nginx:1.29.8-alpine\n", says="the version"),
     Twin(rule="base-floating", good="FROM python:3.11-slim@sha256:" + "a" * 64 + "\n"),
+    Twin(
+        rule="base-floating",
+        bad="FROM ghcr.io/astral-sh/uv:python3.13-trixie-slim\n",
+        good="FROM ghcr.io/astral-sh/uv:0.9.11-python3.13-trixie-slim\n",
+        says="uv's version",
+    ),
     Twin(rule="base-floating", good="FROM python:latest\n"),
     Twin(
         rule="base-no-digest",
@@ -100,6 +106,7 @@ TWINS = [
     ),
     Twin(rule="base-eol", good='FROM continuumio/miniconda3:24.1.2-0\nRUN conda install "python>=3.8"\n'),
     Twin(rule="base-eol", good="FROM somebody/python:3.6\n"),
+    Twin(rule="base-eol", bad="FROM nvcr.io/nvidia/pytorch:22.04-py3\n", good="FROM nvcr.io/nvidia/pytorch:25.12-py3\n"),
     Twin(rule="base-eol", good="FROM python:3\n"),
     Twin(
         rule="base-alpine-ml",

@@ -72,6 +72,12 @@ LATE = [
         good=BASE + "RUN wget https://x.org/a/cuda.run && sh cuda.run && rm cuda.run\nRUN rm -rf /tmp/*\n",
         line=5,
     ),
+    Twin(  # 80 MB, whatever its suffix
+        rule="rm-later-layer",
+        bad=BASE + "RUN wget -O ~/miniforge.sh https://x.org/m.sh\nRUN sh ~/miniforge.sh -b && rm ~/miniforge.sh\n",
+        good=BASE + "RUN wget https://x.org/install.sh\nRUN sh install.sh && rm install.sh\n",
+        line=4,
+    ),
     Twin(
         rule="rm-later-layer",
         bad=BASE + "ADD https://x.org/a.tar.gz /tmp/\nRUN tar xf /tmp/a.tar.gz && rm /tmp/*.tar.gz\n",

@@ -47,6 +47,7 @@ KEY_FILE = [
         good=BASE + "COPY service_account.py /app/\n",
     ),
     Twin(rule="key-file-copied", bad=BASE + "COPY .aws /root/.aws\n"),
+    Twin(rule="key-file-copied", bad=BASE + "COPY .htpasswd /etc/nginx\n", good=BASE + "COPY .htpasswd.example /etc/nginx\n"),
     Twin(
         rule="key-file-copied",
         bad=BASE + "COPY mlops-437516-b9a69694c897.json /k.json\n",
