@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -93,7 +94,8 @@ def _serves(file: Dockerfile, stage: Stage) -> bool:
     """Whether a stage starts a server, itself or because its image does."""
     name = stage.root_image.repository if stage.root_image else ""
     if start := start_of(file, stage):
-        return start.serves or (_unread(start) and bool(_exposed(stage)) and not _OTHERS.search(name))
+        other = _OTHERS.search(name) or not _OTHER_PROGRAMS.isdisjoint(_start_words(stage))
+        return start.serves or (_unread(start) and bool(_exposed(stage)) and not other)
     own = stage.last("ENTRYPOINT") or stage.last("CMD")
     return stage.facts.serves and not own and not _OTHERS.search(name)
 
@@ -120,6 +122,31 @@ _OTHERS = re.compile(
     r"^(nginx|httpd|caddy|traefik|haproxy|postgres|mysql|mariadb|mongo|redis|rabbitmq|registry|memcached)|/postgres"
 )
 """Proxies and databases: their images come without a check on purpose."""
+_OTHER_PROGRAMS = frozenset(
+    (
+        "nginx",
+        "httpd",
+        "httpd-foreground",
+        "apache2-foreground",
+        "caddy",
+        "traefik",
+        "haproxy",
+        "postgres",
+        "mysqld",
+        "mariadbd",
+        "mongod",
+        "redis-server",
+        "valkey-server",
+        "rabbitmq-server",
+        "memcached",
+    )
+)
+"""The same, as images of them are made."""
+
+
+def _start_words(stage: Stage) -> set[str]:
+    steps = (stage.last("ENTRYPOINT"), stage.last("CMD"))
+    return {posixpath.basename(word.text) for step in steps if step for word in step.words}
 
 
 def _checked(stage: Stage) -> bool:

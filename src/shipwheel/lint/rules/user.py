@@ -71,8 +71,9 @@ _PUBLIC = re.compile(r"(ghcr\.io/|nvcr\.io/|public\.ecr\.aws/|mcr\.microsoft\.co
 _WITH_USER = re.compile(
     r"(^|/)(grafana|prom|jenkins|selenium|devcontainers|vscode|rasa|apache|confluentinc|elastic|opensearchproject|kubeflow\w*"
     r"|gitpod|coder|circleci|cimg|rootless|nginxinc|sonarsource|openshift|ubi\d+|dotnet)/|nonroot|rootless|unprivileged|notebook"
+    r"|windows|nanoserver"
 )
-"""Those that are known to have a user of their own, or to leave it to a tool."""
+"""Those that are known to have a user of their own, to leave it to a tool, or to have no root."""
 
 
 def _usually_root(stage: Stage) -> bool:

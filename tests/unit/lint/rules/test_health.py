@@ -32,6 +32,12 @@ TWINS = [
         good=SLIM + CHECK + 'COPY start.sh /\nENTRYPOINT ["tini", "--", "/start.sh"]\n',
         files={"start.sh": "#!/bin/sh\nset -e\nexec uv run gunicorn main:app\n"},
     ),
+    Twin(  # an image of a database or a proxy comes without one on purpose
+        rule="no-healthcheck",
+        bad=SLIM + 'EXPOSE 5432\nENTRYPOINT ["docker-entrypoint.sh"]\nCMD ["rerank-server"]\n',
+        good=SLIM + 'EXPOSE 5432\nENTRYPOINT ["docker-entrypoint.sh"]\nCMD ["postgres"]\n',
+    ),
+    Twin(rule="no-healthcheck", good='FROM debian:trixie\nEXPOSE 80\nCMD ["nginx", "-g", "daemon off;"]\n'),
     Twin(  # what runs is not here to be read, and EXPOSE says that it answers
         rule="no-healthcheck",
         bad=SLIM + 'EXPOSE 8000\nCOPY start.sh /\nCMD ["/start.sh"]\n',

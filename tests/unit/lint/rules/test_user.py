@@ -11,6 +11,7 @@ APP = 'COPY app.py /app/\nCMD ["python", "/app/app.py"]\n'
 USER = "RUN useradd --create-home app\nUSER app\n"
 
 TWINS = [
+    Twin(rule="no-user", good="FROM mcr.microsoft.com/windows/servercore:ltsc2022\n" + APP),
     Twin(rule="no-user", bad=SLIM + APP, good=SLIM + USER + APP, line=1, says="no USER is set"),
     Twin(
         rule="no-user",
