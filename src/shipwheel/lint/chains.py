@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from shipwheel.lint.dockerfile.instructions import Instruction
 from shipwheel.lint.dockerfile.stages import Step
 from shipwheel.lint.finding import Edit
-from shipwheel.lint.shell import Command
-from shipwheel.lint.source import Span
+from shipwheel.lint.shell import Command, parse_shell
+from shipwheel.lint.source import Excerpt, Source, Span
 
 _CLOSES = re.compile(r"(?:[\s;)}]|\bfi\b|\bdone\b|\besac\b)*")
 _NOTHING = re.compile(r"[\s;]*(?:\s#.*)?", re.DOTALL)
@@ -37,8 +37,20 @@ def appended(step: Step, command: str) -> tuple[Edit, ...]:
     tail = step.instruction.body.text[_index(step.instruction, last_end(last)) :]
     if last.after in ("&", "|") or not (_CLOSES if last.inside else _NOTHING).fullmatch(tail):
         return ()
+    if not _would_run(step, command):
+        return ()
     at = _outer_end(step.instruction, last) if last.inside else last_end(last)
     return (Edit(at, at, _joiner(step) + command),)
+
+
+def _would_run(step: Step, command: str) -> bool:
+    """Whether a command at the end of a RUN is one: behind a quote or a substitution that nothing closes it is text."""
+    ends = Source(name="", text=f"{step.instruction.body.text.rstrip()}\n{command}")
+    found = parse_shell(Excerpt.whole(ends), {})
+    if not found or found[-1].inside:
+        return False
+    words = [word.text for word in (*found[-1].wrappers, *found[-1].words)]
+    return len(words) == len(command.split()) and words[-1] == command.split()[-1]
 
 
 def prepended(step: Step, command: str) -> tuple[Edit, ...]:

@@ -32,6 +32,21 @@ APT_CACHE = [
         fixed=BASE
         + "RUN apt-get update && \\\r\n    apt-get install -y curl && \\\r\n    rm -rf /var/lib/apt/lists/*  # for health\r\n",
     ),
+    Twin(  # what is added behind a substitution that nothing closes would be text, not a command
+        rule="apt-cache",
+        bad=BASE + 'RUN apt-get update && apt-get install -y "$( \\\n    curl && rm -rf /var/lib/apt/pt/lists/*\n',
+        fixed=BASE + 'RUN apt-get update && apt-get install -y "$( \\\n    curl && rm -rf /var/lib/apt/pt/lists/*\n',
+    ),
+    Twin(  # the folder of the lists misspelt
+        rule="apt-cache",
+        bad=BASE + "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/list/*\n",
+        fixed=BASE + f"RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/list/*{CLEAN}\n",
+    ),
+    Twin(
+        rule="apt-cache",
+        bad="FROM jenkins/agent:1\nRUN sudo apt-get update && sudo apt-get install -y curl\n",
+        fixed="FROM jenkins/agent:1\nRUN sudo apt-get update && sudo apt-get install -y curl && sudo rm -rf /var/lib/apt/lists/*\n",
+    ),
     Twin(  # archives in a mount, lists in the layer
         rule="apt-cache",
         bad=BASE + "RUN --mount=type=cache,target=/var/cache/apt apt-get update && apt-get install -y curl\n",
