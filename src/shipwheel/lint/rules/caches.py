@@ -193,7 +193,7 @@ Reason = Callable[[Step, Mount], Hit | None]
 def useless_mounts(dockerfile: Dockerfile) -> Iterator[Hit]:
     """Cache mounts of RUNs that install; one reason for each RUN."""
     for step in dockerfile.steps("RUN"):
-        mounts = [mount for mount in step.mounts if mount.type == "cache" and "$" not in mount.options.get("target", "$")]
+        mounts = [mount for mount in step.mounts if mount.type == "cache" and "$" not in (mount.options.get("target") or "$")]
         hits = (hit for mount in mounts for reason in _REASONS if (hit := reason(step, mount)))
         if first := next(hits, None):
             yield first

@@ -81,6 +81,9 @@ USELESS = [
         good=BASE + "ENV HOME=/root\nRUN --mount=type=cache,target=/root/.cache/uv uv sync --locked\n",
         says="app does not keep its cache in /root/.cache/uv",
     ),
+    Twin(  # a mount with no place is no cache of uv
+        rule="cache-mount-useless", good=BASE + "RUN --mount=type=cache,target uv sync --no-cache --frozen\n"
+    ),
     Twin(
         rule="cache-mount-useless",
         bad=BASE + "ENV HOME=/srv\nRUN --mount=type=cache,target=/root/.cache/pip pip install flask==3.1.0\n",
