@@ -1,6 +1,7 @@
 """Twins: a file with a fault and the same file without it, for the rules of `shipwheel lint`."""
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -64,6 +65,9 @@ class Twin:
         place = found[0].source.position(found[0].span[0])
         assert not self.line or place.line == self.line
         assert self.says in found[0].message
+        for one in found:
+            assert not re.search(r"[^. ]\.$", one.message), one.message
+            assert not re.search(r"^[a-z]|[^. ]\.$", one.remedy), one.remedy
         if self.fixed is not None:
             assert _mended(bad, found) == self.fixed
             again = findings(folder, {**files, self.name: self.fixed}, self.rule)

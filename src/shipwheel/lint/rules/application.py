@@ -37,7 +37,7 @@ ON_EVENT = Rule(
     severity="info",
     title="on_event instead of a lifespan",
     why="FastAPI and Starlette have deprecated on_event; with a lifespan given, its handlers are not called at all.",
-    remedy="an async context manager, given as FastAPI(lifespan=...)",
+    remedy="Write an async context manager, given as FastAPI(lifespan=...)",
     source="https://fastapi.tiangolo.com/advanced/events/#alternative-events-deprecated",
 )
 
@@ -97,7 +97,7 @@ def _blocking(file: PythonFile, routes: Routes, route: Function, models: frozens
             yield Hit(
                 span=file.span(call.seen_from),
                 message=f"async {route.name} calls {call.name}, which blocks all other requests",
-                remedy="" if computes else "await asyncio.sleep, or an asynchronous client such as httpx.AsyncClient",
+                remedy="" if computes else "Await asyncio.sleep, or an asynchronous client such as httpx.AsyncClient",
             )
             return
 

@@ -84,9 +84,9 @@ _MOVING = frozenset(
 
 def _recommended(image: ImageName) -> str:
     if image.repository.startswith("gcr.io/distroless/"):
-        return "Its tags name no versions: write @sha256:..., as `docker buildx imagetools inspect` shows it."
+        return "Its tags name no versions: write @sha256:..., as `docker buildx imagetools inspect` shows it"
     tag = example_tag(image)
-    return f"Name the version that you have tested, such as {image.repository}:{tag}." if tag else ""
+    return f"Name the version that you have tested, such as {image.repository}:{tag}" if tag else ""
 
 
 @BASE_LATEST.check(Dockerfile)
@@ -149,9 +149,9 @@ def _closed(one: Reference) -> str:
     """The same image with what it leaves open named, where one knows how: the release that it is today."""
     release = one.facts.release
     if one.facts.floats == "the Debian release" and release:
-        return f"Write {one.image}-{release}."
+        return f"Write {one.image}-{release}"
     if one.facts.floats == "the Alpine release" and release:
-        return f"Write {one.image}{release}."
+        return f"Write {one.image}{release}"
     return _recommended(one.image)
 
 

@@ -185,7 +185,7 @@ def _remedy(compose: Compose, name: str) -> str:
     service = compose.services[name]
     database = _database(service)
     check = f", and in {name} a healthcheck such as `test: {database.test}`" if database and not _checked(service) else ""
-    return f"Write `{name}: {{condition: service_healthy}}`{check}."
+    return f"Write `{name}: {{condition: service_healthy}}`{check}"
 
 
 @SHM_MISSING.check(Compose)

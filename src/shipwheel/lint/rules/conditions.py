@@ -69,7 +69,7 @@ def _only_not_empty(command: Command, step: Step, source: Source) -> Hit | None:
     return Hit(
         span=command.span,
         message=f"{raw} is true for {default} too, as it is for every text that is not empty",
-        remedy=f'write [ "${found[1]}" = "true" ], or what else is meant',
+        remedy=f'Write [ "${found[1]}" = "true" ], or what else is meant',
     )
 
 
@@ -113,7 +113,7 @@ def _uncompared(raw: str, span: Span, *, bracket: str) -> Hit | None:
     return Hit(
         span=span,
         message=f"{raw} has no blanks around {found[2]}, so it is one text, and always true",
-        remedy=f"write {fixed}",
+        remedy=f"Write {fixed}",
         fix=Fix(what="put blanks around the operator", edits=(Edit(*span, fixed),)),
     )
 
@@ -125,7 +125,7 @@ def _unquoted(raw: str, span: Span) -> Hit | None:
     return Hit(
         span=span,
         message=f"-n {raw} is true for an empty value too, as it stands without quotes",
-        remedy=f'write -n "{raw}"',
+        remedy=f'Write -n "{raw}"',
         fix=Fix(what="put it in quotes", edits=(Edit(*span, f'"{raw}"'),)),
     )
 

@@ -71,7 +71,7 @@ def _dead(source: Source, word: Word) -> Iterator[Hit]:
             instead = entry.get("instead", "")
             edits = exchanged(source, word.span, address, instead) if instead else ()
             fix = Fix(what=f"write {instead}", edits=edits) if edits else None
-            remedy = f"write {instead}" if instead else entry["remedy"]
+            remedy = f"Write {instead}" if instead else entry["remedy"]
             yield Hit(span=word.span, message=f"{address.rstrip('/')} {entry['is']}", remedy=remedy, fix=fix)
 
 
@@ -83,7 +83,7 @@ def _get_pip(source: Source, step: Step, word: Word) -> Iterator[Hit]:
     edits = exchanged(source, word.span, _GET_PIP, own)
     fix = Fix(what=f"write {own}", edits=edits) if edits else None
     yield Hit(
-        span=word.span, message=f"this get-pip.py does not run on Python {version}", remedy=f"write https://{own}", fix=fix
+        span=word.span, message=f"this get-pip.py does not run on Python {version}", remedy=f"Write https://{own}", fix=fix
     )
 
 

@@ -63,7 +63,7 @@ def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterato
             yield Hit(
                 span=verb.span,
                 message=f"{lock} lies in the context but is not copied, so {manager} {verb.text} resolves anew",
-                remedy=f"copy {lock} together with the file that it belongs to",
+                remedy=f"Copy {lock} together with the file that it belongs to",
             )
         elif dockerfile.context.alone and (manifest := _manifest_alone(step, lock)):
             yield Hit(
@@ -75,12 +75,12 @@ def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterato
         option = "--locked" if _whole_project(dockerfile, step, command) else "--frozen"
         edits = () if command.has("-U", "--upgrade") else behind(dockerfile.source, verb, option)
         fix = Fix(what=f"add {option}", edits=edits) if edits else None
-        yield Hit(span=verb.span, message="uv sync may change uv.lock in the build", remedy=f"uv sync {option}", fix=fix)
+        yield Hit(span=verb.span, message="uv sync may change uv.lock in the build", remedy=f"Write uv sync {option}", fix=fix)
     elif manager == "pipenv" and not command.has("--deploy", "--ignore-pipfile"):
         edits = behind(dockerfile.source, verb, "--deploy")
         fix = Fix(what="add --deploy", edits=edits) if edits else None
         message = "pipenv install changes Pipfile.lock where it does not fit the Pipfile"
-        yield Hit(span=verb.span, message=message, remedy="Pipenv install --deploy", fix=fix)
+        yield Hit(span=verb.span, message=message, remedy="Write pipenv install --deploy", fix=fix)
 
 
 def _enforced(step: Step, command: Command) -> bool:
@@ -148,7 +148,7 @@ def _of_command(dockerfile: Dockerfile, step: Step, command: Command) -> Iterato
         yield Hit(
             span=verb.span,
             message=f"{command.program} {verb.text} makes {lock} anew in the build",
-            remedy=f"lock before the build, and copy {lock}",
+            remedy=f"Lock before the build, and copy {lock}",
         )
     elif (command.program, verb.text) == ("uv", "export") and _copied(step, lock, command) and not _enforced(step, command):
         edits = behind(dockerfile.source, verb, "--locked" if _whole_project(dockerfile, step, command) else "--frozen")

@@ -118,7 +118,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _wrong_name(source: Source, packages: Iterable[Requested]) -> Iterator[Hit]:
     for one, entry in _wrong(packages):
         instead = entry.get("instead", "")
-        remedy = f"write {instead}" if instead else entry["remedy"]
+        remedy = f"Write {instead}" if instead else entry["remedy"]
         yield Hit(span=one.span, message=f"{one.name} {entry['is']}", remedy=remedy, fix=_renamed(source, one, instead))
 
 

@@ -71,7 +71,7 @@ def _relinked(stage: Stage, step: Step) -> Iterator[Hit]:
             yield Hit(
                 span=command.span,
                 message=f"/usr/bin/python3 becomes {version}, while the distribution's programs and pip3 are made for {own}",
-                remedy=f"leave /usr/bin/python3 alone: python{version} -m venv /opt/venv, and /opt/venv/bin first in PATH",
+                remedy=f"Leave /usr/bin/python3 alone: python{version} -m venv /opt/venv, and /opt/venv/bin first in PATH",
             )
 
 
@@ -111,7 +111,7 @@ def _foreign_pip(stage: Stage) -> Iterator[Hit]:
     step, one = pip
     if step.stage is stage and _uses_bare_pip(stage):
         message = f"pip of {one.name} installs for Python {distribution_python(stage)}, not for python{versions[-1]}"
-        remedy = f"write python{versions[-1]} -m pip, in a virtual environment: python{versions[-1]} -m venv /opt/venv"
+        remedy = f"Write python{versions[-1]} -m pip, in a virtual environment: python{versions[-1]} -m venv /opt/venv"
         yield Hit(span=one.span, message=message, remedy=remedy)
 
 

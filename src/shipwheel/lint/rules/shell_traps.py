@@ -77,6 +77,7 @@ _WEIGHTY = frozenset(
         *("aria2c", "git", "svn", "tar", "unzip", "make", "cmake", "ninja", "configure", "python", "python3", "cp"),
         *("mv", "dpkg", "rpm", "huggingface-cli", "hf", "hfdownloader", "gdown", "dvc", "gsutil", "gcloud", "aws"),
         *("azcopy", "rsync", "bazel", "gcc", "g++", "nvcc", "meson", "R", "Rscript", "julia"),
+        "update-alternatives",
     }
 )
 """What an image is made with: when these fail, something is missing in it."""
@@ -179,7 +180,7 @@ def _unread(command: Command, step: Step, source: Source) -> Hit | None:
         return Hit(
             span=one.span,
             message=f"{one.name} is set before {command.after} and not exported, so no command gets it",
-            remedy=f"take the {command.after} out, or set {one.name} with ENV or ARG",
+            remedy=f"Take the {command.after} out, or set {one.name} with ENV or ARG",
         )
     return None
 
@@ -309,12 +310,12 @@ def _swallowed(commands: Sequence[Command]) -> Hit | None:
             message = (
                 f"|| {command.program} counts for all that is joined before it: the build goes on when {_name(weighty)} fails"
             )
-            remedy = f"put what may fail in brackets with its || {command.program}: ( ... || {command.program} )"
+            remedy = f"Put what may fail in brackets with its || {command.program}: ( ... || {command.program} )"
             return Hit(span=weighty.span, message=message, remedy=remedy)
         if _makes(tried[-1]) and tried[-1].program not in _COPIES and not _silenced(tried[-1]):
             message = f"the build goes on when {_name(tried[-1])} fails, because of || {command.program}"
             return Hit(
-                span=tried[-1].span, message=message, remedy=f"take || {command.program} out, or say what may fail and why"
+                span=tried[-1].span, message=message, remedy=f"Take || {command.program} out, or say what may fail and why"
             )
     return None
 

@@ -155,6 +155,6 @@ def _hit(stage: Stage, added: Added, lacking: list[str]) -> Hit:
     return Hit(
         span=place(added),
         message=f"{package} needs {' and '.join(lacking)}, which {stage.root_image} does not have",
-        remedy=f"apt-get install -y --no-install-recommends {' '.join(wanted)}"
-        + (", or take opencv-python-headless." if "libGL.so.1" in lacking else "."),
+        remedy=f"Add apt-get install -y --no-install-recommends {' '.join(wanted)}"
+        + (", or take opencv-python-headless" if "libGL.so.1" in lacking else ""),
     )

@@ -139,7 +139,7 @@ def _has(url: str, cuda: tuple[str, ...]) -> bool:
 def _builds(version: str) -> str:
     release = release_of(version)
     builds = " and ".join(f"cu{each.replace('.', '')}" for each in release.cuda) if release else ""
-    return f"torch {version.partition('+')[0]} has builds for {builds}: take one of them, or another release"
+    return f"Take torch {version.partition('+')[0]} for {builds}, for which there are builds, or another release"
 
 
 def _pairs(torch: Requested, family: list[Requested]) -> Iterator[Hit]:

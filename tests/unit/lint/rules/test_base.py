@@ -139,9 +139,9 @@ def test_twins(twin: Twin, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("image", "remedy"),
     [
-        ("python:3.11-slim", "Write python:3.11-slim-trixie."),
-        ("python:3.11.7", "Write python:3.11.7-bookworm."),
-        ("python:3.12-alpine", "Write python:3.12-alpine3.24."),
+        ("python:3.11-slim", "Write python:3.11-slim-trixie"),
+        ("python:3.11.7", "Write python:3.11.7-bookworm"),
+        ("python:3.12-alpine", "Write python:3.12-alpine3.24"),
     ],
 )
 def test_the_remedy_names_the_release_that_a_tag_has(tmp_path: Path, image: str, remedy: str) -> None:
