@@ -96,7 +96,9 @@ def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iter
         for install in steps[at].installs:
             if install.manager in _SYSTEM and not _free(context, steps[at]):
                 continue
-            if _independent(context, steps[at], install) or (not earlier and _builds_project(install)):
+            if _independent(context, steps[at], install) or (
+                not earlier and _builds_project(install) and _of_project(steps[number], steps[at])
+            ):
                 yield at, install
             earlier = earlier or _is_python(install)
 
@@ -137,6 +139,14 @@ def _builds_project(install: Install) -> bool:
         local = any(package.url.partition("[")[0].rstrip("/") == "." for package in install.packages)
         return local and install.action == "install" and install.option("--no-deps") is None
     return install.action in ("sync", "install") and install.manager in ("uv", "poetry") and bool(install.command.words)
+
+
+def _of_project(copy: Step, install: Step) -> bool:
+    """Whether the COPY is of the project that a step installs: its folder, or something above or below."""
+    moves = (command.arguments[0].text for command in install.commands if command.program == "cd" and command.arguments)
+    project = in_folder(install.workdir, next(moves, "."))
+    copied = copy.destination.rstrip("/") or "/"
+    return f"{copied}/".startswith(f"{project.rstrip('/')}/") or f"{project}/".startswith(f"{copied.rstrip('/')}/")
 
 
 def moved(found: Reinstalls) -> tuple[Edit, ...]:

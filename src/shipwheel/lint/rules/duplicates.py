@@ -41,9 +41,14 @@ def _paths(step: Step, command: Command) -> Iterator[str]:
     """The operands of a command, absolute; relative ones only where the folder is known."""
     moved = any(one.program == "cd" and one.span < command.span for one in step.commands)
     for word in command.arguments:
-        absolute = word.text.startswith("/")
-        if word.known and not word.text.startswith("-") and (absolute or (step.workdir and not moved)):
-            yield in_folder(step.workdir, word.text)
+        path = _from_home(step, word.text)
+        if word.known and not path.startswith("-") and (path.startswith("/") or (step.workdir and not moved)):
+            yield in_folder(step.workdir, path)
+
+
+def _from_home(step: Step, path: str) -> str:
+    """The path with ~ for the home folder written out."""
+    return step.env.get("HOME", "/root") + path[1:] if path.startswith("~/") else path
 
 
 def _within(path: str, folder: str) -> bool:
@@ -266,6 +271,7 @@ def _fetched(step: Step, command: Command) -> Iterator[str]:
         url = next((word for word in words if "://" in word), "")
         plain = command.program == "wget" or "-O" in words or "--remote-name" in words
         name = value or (posixpath.basename(url.partition("?")[0]) if plain else "")
+        name = _from_home(step, name)
         found = name if name and name != "-" and (_HEAVY.search(name) or "." not in name) and "$" not in name else ""
     moved = any(one.program == "cd" for one in step.commands)
     if not found or (moved and not found.startswith("/")) or not (found.startswith("/") or step.workdir):

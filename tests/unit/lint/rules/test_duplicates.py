@@ -72,6 +72,11 @@ LATE = [
         good=BASE + "RUN wget https://x.org/a/cuda.run && sh cuda.run && rm cuda.run\nRUN rm -rf /tmp/*\n",
         line=5,
     ),
+    Twin(  # the folder in which it starts is not known, but the home folder is
+        rule="rm-later-layer",
+        bad="FROM a/b:1\nRUN curl -o ~/conda.sh -O https://x.org/m.sh\nRUN sh ~/conda.sh -b && rm ~/conda.sh\n",
+        good="FROM a/b:1\nRUN curl -o conda.sh https://x.org/m.sh\nRUN sh conda.sh -b && rm conda.sh\n",
+    ),
     Twin(  # 80 MB, whatever its suffix
         rule="rm-later-layer",
         bad=BASE + "RUN wget -O ~/miniforge.sh https://x.org/m.sh\nRUN sh ~/miniforge.sh -b && rm ~/miniforge.sh\n",

@@ -108,6 +108,12 @@ ORDER = [
         good=BASE + "COPY pyproject.toml .\n" + PIP + "COPY api/ api/\nRUN pip install .\n",
         line=4,
     ),
+    Twin(  # a library beside the project
+        rule="copy-before-install",
+        bad=BASE + "COPY lib lib\nCOPY api api\nRUN cd api && uv sync --frozen\n",
+        good=BASE + "COPY lib lib\nCOPY api/pyproject.toml api/uv.lock api/\nRUN cd api && uv sync --frozen\n",
+        line=4,
+    ),
     Twin(  # a tool by its name, and then the list
         rule="copy-before-install",
         bad=BASE + "RUN pip install dvc==3.50\nCOPY api/ api/\n" + PIP,
