@@ -16,7 +16,7 @@ from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.wording import listed
 from shipwheel.project.requirements import DEVELOPMENT
 
-TOOLS = frozenset(("pip", "setuptools", "wheel", "uv", "conda", "mamba"))
+TOOLS = frozenset(("pip", "setuptools", "wheel", "conda", "mamba"))
 """What installs packages; its version does not decide what the service does."""
 
 FOLLOW_TORCH = frozenset(("torchvision", "torchaudio"))

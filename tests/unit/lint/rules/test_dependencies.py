@@ -11,6 +11,12 @@ HASHED = "torch==2.4.0 \\\n    --hash=sha256:aaaa\n"
 MAMBA = "FROM mambaorg/micromamba:1.5.8\n"
 
 TWINS = [
+    Twin(  # it resolves, and writes the lock
+        rule="pip-unpinned",
+        bad=f"{BASE}RUN pip install --no-cache-dir uv\n",
+        good=f"{BASE}RUN pip install --no-cache-dir uv==0.9.2\n",
+        says="pip installs uv without",
+    ),
     Twin(
         rule="pip-unpinned",
         bad=f"{BASE}RUN pip install --no-cache-dir torch numpy==1.26.4 fastapi>=0.100\n",
@@ -21,7 +27,7 @@ TWINS = [
     Twin(
         rule="pip-unpinned",
         bad=f"{BASE}RUN python3 -m pip install --upgrade pip && \\\n    uv pip install --system \\\n      pandas\n",
-        good=f"{BASE}RUN pip install --upgrade pip setuptools wheel uv\n",
+        good=f"{BASE}RUN pip install --upgrade pip setuptools wheel\n",
         line=4,
         says="uv installs pandas",
     ),

@@ -118,6 +118,7 @@ ERRORS = [
         says="apt-get update",
     ),
     _run("errors-hidden", "RUN pip install x || true", "RUN rm x || true", says="|| true"),
+    _run("errors-hidden", "RUN update-alternatives --install /usr/bin/python3 python3 /usr/bin/python3.11 1 || true"),
     _run("errors-hidden", "RUN pip install x || echo skipped", "RUN pip install x || pip install y"),
     _run("errors-hidden", "RUN curl -O https://a.example/x || :", "RUN curl -O https://a.example/x || exit 1"),
     _run(
