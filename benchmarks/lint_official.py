@@ -1,6 +1,6 @@
-"""What lint says of official images and examples, and whether all of it is known: `python benchmarks/lint_official.py CHECKOUTS`.
+"""What lint says of official images and examples, and whether all of it is known: `python benchmarks/lint_official.py FOLDER`.
 
-CHECKOUTS holds git checkouts of the repositories that tests/unit/lint/official.toml names, each in OWNER/NAME or OWNER+NAME.
+FOLDER holds git checkouts of the repositories that tests/unit/lint/official.toml names, each in OWNER/NAME or OWNER+NAME.
 Errors and warnings that this file does not explain are printed, and the status is 1.
 """
 
