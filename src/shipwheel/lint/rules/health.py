@@ -102,7 +102,8 @@ def _serves(file: Dockerfile, stage: Stage) -> bool:
 
 _ASIDE = frozenset({"22", "5678", "6006", "8888"})
 """Ports of sshd, debugpy, TensorBoard and Jupyter, which stand beside the work of an image."""
-_IDLE = frozenset({"sleep", "tail", "cat", "echo"})
+_IDLE = frozenset({"sleep", "tail", "cat", "echo", "pytest", "unittest", "tox", "nox"})
+"""Programs that answer nothing, tests among them."""
 
 
 def _exposed(stage: Stage) -> set[str]:

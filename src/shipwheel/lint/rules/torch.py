@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Hit
+from shipwheel.lint.installed_files import installed_files
 from shipwheel.lint.installs import Install, Requested, install_of
 from shipwheel.lint.python_packages import Added, packages_of
 from shipwheel.lint.rule import Rule
@@ -203,6 +205,11 @@ def _ambiguous_in_commands(dockerfile: Dockerfile) -> Iterator[Hit]:
             named = {one.name: one for one in _family(install.packages)}
             if not install.constraints:
                 yield from _ambiguous(named, indexes)
+    for one in installed_files(dockerfile):
+        if one.install.tool != "uv" and not one.install.constraints:
+            indexes = indexes_of(one.install.options, one.step.variables)
+            named = {each.name: each for each in _family(one.file.packages)}
+            yield from (replace(hit, span=one.word.span) for hit in _ambiguous(named, indexes))
 
 
 @INDEX_AMBIGUOUS.check(RequirementsFile)
@@ -219,3 +226,10 @@ def _ambiguous(named: dict[str, Requested], indexes: Indexes) -> Iterator[Hit]:
         return
     if beside and not first.version:
         yield Hit(span=first.span, message=f"{first.name} has no exact version, and {beside[0]} is searched beside PyPI")
+    elif first.version and "+" not in first.version and any(_ALL_BUILDS.search(url) for url in indexes.links):
+        message = f"{first.name} {first.version} is there for CPU, CUDA and ROCm: pip takes the last of them by the name"
+        yield Hit(span=first.span, message=message)
+
+
+_ALL_BUILDS = re.compile(r"/whl/torch_stable\.html$")
+"""The page of all builds: of one version the greatest local label counts, +rocm above +cu (pytorch/pytorch#52571)."""

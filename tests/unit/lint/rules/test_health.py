@@ -54,6 +54,7 @@ TWINS = [
     Twin(
         rule="no-healthcheck", bad=SLIM + "EXPOSE 8501\nENTRYPOINT make serve\n", good=SLIM + "EXPOSE 80\nCMD sleep infinity\n"
     ),
+    Twin(rule="no-healthcheck", good=SLIM + 'EXPOSE 5000\nCMD ["python", "-m", "pytest"]\n'),
     Twin(rule="no-healthcheck", good='FROM nginx:1.27\nEXPOSE 80\nCMD ["/start.sh"]\n'),
     Twin(rule="no-healthcheck", good=SLIM + "HEALTHCHECK NONE\n" + SERVE),
     Twin(rule="no-healthcheck", good="FROM quay.io/jupyter/scipy-notebook:2025-01-01\nCMD jupyter lab\n"),

@@ -107,6 +107,19 @@ TWINS = [
         bad=f"FROM python:3.11-slim\nRUN pip install 'torch>=2.0' -f {WHL}/torch_stable.html\n",
         good=f"FROM python:3.11-slim\nRUN pip install 'torch>=2.0' --index-url {WHL}/cu118\n",
     ),
+    Twin(
+        rule="index-ambiguous",
+        bad=f"FROM python:3.9-slim\nRUN pip install torch==1.11.0 -f {WHL}/torch_stable.html\n",
+        good=f"FROM python:3.9-slim\nRUN pip install torch==1.11.0 -f {WHL}/cu113/torch_stable.html\n",
+        says="CPU, CUDA and ROCm",
+    ),
+    Twin(
+        rule="index-ambiguous",
+        files={"r.txt": "numpy\ntorch==1.11.0\n", "s.txt": "torch==1.11.0+cpu\n"},
+        bad=f"FROM python:3.9-slim\nCOPY r.txt .\nRUN pip install -r r.txt -f {WHL}/torch_stable.html\n",
+        good=f"FROM python:3.9-slim\nCOPY s.txt .\nRUN pip install -r s.txt -f {WHL}/torch_stable.html\n",
+        line=3,
+    ),
     # an index behind -f is the matter of find-links-index
     Twin(rule="index-ambiguous", good=f"FROM python:3.11-slim\nRUN pip install torch -f {WHL}/cu124/\n"),
     Twin(
