@@ -103,11 +103,16 @@ def _copies(step: Step) -> list[Step]:
 def _manifest_alone(step: Step, lock: str) -> str:
     """The manifest that is copied by its name, where neither a folder with the lock nor a RUN can have brought the lock."""
     before = _copies(step)
-    folders = any(other.copies_from or (other.destination.rstrip("/") == step.workdir and _folder(other)) for other in before)
+    folders = any(_near(other, step) and (other.copies_from or _folder(other)) for other in before)
     if folders or any(mount.type == "bind" for mount in step.mounts) or any(map(_settles, step.stage.all_steps)):
         return ""
     names = [posixpath.basename(word.text) for other in before for word in other.sources]
     return next((name for name in names if name == ("Pipfile" if lock == "Pipfile.lock" else "pyproject.toml")), "")
+
+
+def _near(copy: Step, step: Step) -> bool:
+    """Whether a COPY goes into the folder in which a step works; programs, such as uv, go elsewhere."""
+    return copy.destination.rstrip("/") == step.workdir.rstrip("/")
 
 
 def _folder(step: Step) -> bool:

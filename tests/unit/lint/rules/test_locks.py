@@ -73,6 +73,11 @@ TWINS = [
         good="FROM python:3.12\nWORKDIR /app\nCOPY pyproject.toml poetry.lock* ./\nRUN poetry install --only main\n",
         says="without poetry.lock",
     ),
+    Twin(  # uv itself comes from an image
+        rule="lock-not-enforced",
+        bad=f"{UV}COPY --from=ghcr.io/astral-sh/uv:0.9.2 /uv /usr/local/bin/uv\nCOPY pyproject.toml .\nRUN uv sync --no-dev\n",
+        good=f"{UV}COPY --from=files /app /app\nCOPY pyproject.toml .\nRUN uv sync --locked\n",
+    ),
     Twin(rule="lock-not-enforced", good=f"{UV}COPY pyproject.toml .\nCOPY . .\nRUN uv sync --locked\n"),
     Twin(rule="lock-not-enforced", good=f"{UV}COPY pyproject.toml .\nRUN uv lock && uv sync --locked\n"),
     Twin(rule="lock-not-enforced", good=f"{UV}RUN git clone https://a.org/b && cd b && uv sync --locked\n"),
