@@ -180,6 +180,8 @@ def _summary(report: Report) -> str:
 
 def _counted(report: Report) -> str:
     files = _count(report.files, "file")
+    if report.files == 0 and report.excluded:
+        return f"nothing to look at: the settings exclude {_count(report.excluded, 'file')}"
     if report.files == 0:
         return "nothing to look at: no Dockerfile, and no file beside one"
     if not report.findings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -75,10 +75,14 @@ def _unknown(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was found, in the order of files and places. `suppressed`: how many findings comments took back."""
+    """What was found, in the order of files and places.
+
+    `suppressed`: how many findings comments took back; `excluded`: how many files the selection leaves out.
+    """
 
     findings: tuple[Finding, ...] = ()
     suppressed: int = 0
+    excluded: int = 0
     workspace: Workspace = field(default_factory=Workspace)
 
     @property
@@ -103,6 +107,7 @@ def lint(
     """
     selection = selection or Selection()
     workspace = open_workspace(paths, root=root, sources=sources)
+    opened = {subject.source.name for subject in workspace.subjects}
     workspace.subjects = [subject for subject in workspace.subjects if selection.looks_at(subject.source)]
     found, ignores = _run(workspace, selection)
     taken = {finding for finding in found if _is_taken(finding, ignores[finding.source.name][1])}
@@ -110,7 +115,8 @@ def lint(
     wanted = {finding for finding in left if selection.wants(finding)}
     ordered = sorted(wanted, key=lambda finding: (finding.source.name, finding.span, finding.rule, finding.message))
     suppressed = sum(selection.wants(finding) for finding in taken)
-    return Report(findings=tuple(ordered), suppressed=suppressed, workspace=workspace)
+    report = Report(findings=tuple(ordered), suppressed=suppressed, workspace=workspace)
+    return replace(report, excluded=len(opened) - report.files)
 
 
 def _is_taken(finding: Finding, ignores: list[Ignore]) -> bool:

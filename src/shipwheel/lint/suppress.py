@@ -15,8 +15,10 @@ from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.finding import Finding
 from shipwheel.lint.source import Source, Span
 
-MARK = "shipwheel: ignore"
-_COMMENT = re.compile(r"(?:#|//|<!--)\s*shipwheel: ignore(?P<file>-file)?=(?P<keys>[\w,-]+)[ \t]*(?P<reason>[^\r\n]*)")
+MARK = "shipwheel:"
+_COMMENT = re.compile(
+    r"(?:#|//|<!--)\s*shipwheel:[ \t]*ignore(?P<file>-file)?[ \t]*=[ \t]*(?P<keys>[\w,-]+)[ \t]*(?P<reason>[^\r\n]*)"
+)
 _FENCE = re.compile(r"\s*(```+|~~~+)")
 
 

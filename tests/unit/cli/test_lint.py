@@ -221,3 +221,18 @@ def test_json_of_names_that_are_no_text(folder: Path, capsys: pytest.CaptureFixt
     (folder / os.fsdecode(b"caf\xe9.Dockerfile")).write_text(BAD)
     (found,) = listed(capsys, "--select", "apt-no-y")
     assert found["path"] == "caf?.Dockerfile"
+
+
+def test_files_that_the_settings_exclude_are_counted_where_nothing_is_left(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder, {"Dockerfile": BAD, "shipwheel.toml": '[lint]\nexclude = ["Dockerfile"]\n'})
+    assert lint() == 0
+    assert capsys.readouterr().err == "nothing to look at: the settings exclude 1 file\n"
+
+
+@pytest.mark.parametrize("comment", ["# shipwheel:ignore=apt-no-y x", "#shipwheel: ignore = apt-no-y x"])
+def test_blanks_in_a_comment_do_not_matter(folder: Path, comment: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, {"Dockerfile": BAD.replace("RUN", f"{comment}\nRUN")})
+    assert lint("--select", "apt-no-y,ignore") == 0
+    assert "1 taken back" in capsys.readouterr().err
