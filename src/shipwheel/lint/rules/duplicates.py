@@ -13,6 +13,7 @@ from shipwheel.lint.copying import in_context, tidy
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.running import SYSTEM
 from shipwheel.lint.shell import Command
 from shipwheel.lint.source import Span
 from shipwheel.lint.system_installs import installs_of, leaves_lists, names_lists
@@ -104,6 +105,7 @@ def _brought(context: BuildContext, step: Step) -> Iterator[str]:
     for command in step.commands if step.keyword == "RUN" else ():
         words = [word.text for word in command.words]
         makes = "venv" in words or command.program == "virtualenv" or (command.program == "git" and "clone" in words)
+        makes = makes or ("-b" in words and "-p" in words and any(word.endswith(".sh") for word in words))  # conda's installer
         if makes and len(words) > 2:
             yield from list(_paths(step, command))[-1:]
 
@@ -203,6 +205,8 @@ def _removals(context: BuildContext, step: Step, earlier: Sequence[Step]) -> Ite
             paths = list(_paths(step, command))
             names = [one.path for path in paths for one in added if _removes(path, one.path)]
             names += [path for path in paths if any(_part(context, one, path) for one in earlier)]
+            if any(map(_installs_python, earlier)) and not _installs_python(step):
+                names += [path for path in paths if "-packages/" in path]
             if any(map(names_lists, paths)) and not installs_of(step, "apt", "update") and any(map(leaves_lists, earlier)):
                 names.append("the lists of apt-get update")
             if names:
@@ -212,6 +216,10 @@ def _removals(context: BuildContext, step: Step, earlier: Sequence[Step]) -> Ite
             word.text for word in command.words
         }:
             yield from _purged(command, earlier)
+
+
+def _installs_python(step: Step) -> bool:
+    return any(install.manager not in SYSTEM for install in step.installs)
 
 
 def _removes(path: str, added: str) -> bool:

@@ -44,6 +44,11 @@ OWNERS = [
     ),
     Twin(
         rule="chown-duplicate-layer",
+        bad="FROM ubuntu:24.04\nRUN bash /tmp/miniforge.sh -b -p /opt/conda\nRUN chown -R 1000:1000 /opt\n",
+        good="FROM ubuntu:24.04\nRUN bash /tmp/miniforge.sh -b -p /opt/conda && chown -R 1000:1000 /opt\n",
+    ),
+    Twin(
+        rule="chown-duplicate-layer",
         bad="FROM python:3.12\nRUN python -m venv /venv && /venv/bin/pip install torch\nRUN chown -R 1000:1000 /venv\n",
         good="FROM python:3.12\nRUN python -m venv /venv && /venv/bin/pip install torch && chown -R 1000:1000 /venv\n",
     ),
@@ -60,6 +65,12 @@ OWNERS = [
     ),
 ]
 LATE = [
+    Twin(  # a library of an installed package
+        rule="rm-later-layer",
+        bad=BASE + "RUN uv sync --locked\nRUN rm -rf /app/.venv/lib/python3.12/site-packages/torch/lib/rocblas/\n",
+        good=BASE + "RUN uv sync --locked && rm -rf /app/.venv/lib/python3.12/site-packages/torch/lib/rocblas/\n",
+        says="site-packages/torch",
+    ),
     Twin(
         rule="rm-later-layer",
         bad=BASE + "COPY wheels/ /tmp/wheels/\nRUN pip install /tmp/wheels/*.whl && rm -rf /tmp/wheels\n",
