@@ -97,10 +97,20 @@ def _again(stage: Stage, name: str) -> Iterator[Added]:
     """What replaces the base's framework or stands beside it; the framework itself rather than its kin."""
     names = [name, "torchvision", "torchaudio"] if name == "torch" else [name, "tensorflow-gpu", "tensorflow-cpu"]
     for each in names:
-        added = package(packages_of(stage), each)
-        if added and added.step.stage.root_image == stage.root_image and added.step in stage.steps and _replaces(stage, added):
+        found = (*_by_name(stage, each), package(packages_of(stage), each))
+        again = (one for one in found if one and one.step in stage.steps and one.step.stage.root_image == stage.root_image)
+        if added := next((one for one in again if _replaces(stage, one)), None):
             yield added
             return
+
+
+def _by_name(stage: Stage, name: str) -> Iterator[Added]:
+    """Where command lines name it, in order: what is replaced by the first is not there for those behind."""
+    for step in stage.steps:
+        for install in step.installs:
+            yield from (
+                Added(requested=one, step=step, options=install.options) for one in install.packages if one.name == name
+            )
 
 
 def _replaces(stage: Stage, added: Added) -> bool:

@@ -181,6 +181,13 @@ TWINS = [
         bad="FROM pytorch/pytorch:2.1.0-cuda12.1-cudnn8-runtime\nRUN pip install --upgrade torch\n",
         good="FROM pytorch/pytorch:2.1.0-cuda12.1-cudnn8-runtime\nRUN pip install torch\n",
     ),
+    Twin(  # the first one, not the file behind it that asks for the same
+        rule="framework-reinstalled",
+        bad="FROM pytorch/pytorch:2.1.0-cuda12.1-cudnn8-runtime\nRUN pip install torch==2.3.0\nCOPY r.txt .\n"
+        "RUN pip install -r r.txt\n",
+        files={"r.txt": "torch==2.3.0\n"},
+        line=2,
+    ),
     Twin(  # the command line says more than the file beside it
         rule="framework-reinstalled",
         bad="FROM nvcr.io/nvidia/pytorch:24.05-py3\nCOPY r.txt .\nRUN pip install -r r.txt torch==2.3.0\n",
