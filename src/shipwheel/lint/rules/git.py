@@ -47,7 +47,7 @@ _VALUED = frozenset(
         "--shallow-since",
     )
 )
-_SETS = frozenset(("checkout", "reset", "switch", "fetch", "pull", "submodule"))
+_SETS = frozenset(("checkout", "reset", "switch", "fetch", "pull"))
 
 
 @GIT_UNPINNED.check(Dockerfile)

@@ -32,6 +32,11 @@ TWINS = [
         bad=f"{BASE}RUN git clone https://github.com/a/b && git clone https://github.com/a/c && git -C c checkout v1\n",
         good=f"{BASE}RUN git clone https://github.com/a/b\nWORKDIR /b\nRUN git reset --hard 0123abc\n",
     ),
+    Twin(  # submodules follow the clone, they do not fix it
+        rule="git-unpinned",
+        bad=f"{BASE}RUN git clone https://github.com/a/b && cd b && git submodule init && git submodule update --recursive\n",
+        good=f"{BASE}RUN git clone https://github.com/a/b && cd b && git checkout v1 && git submodule update --init\n",
+    ),
     Twin(
         rule="git-unpinned",
         bad=f"{BASE}RUN git clone https://github.com/a/b /b && cd /b && git checkout main\n",
