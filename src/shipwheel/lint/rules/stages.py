@@ -36,6 +36,8 @@ BUILD_TOOLS_FINAL = Rule(
 )
 
 _DEVEL = re.compile(r"(?:^|-)devel(?:$|-)")
+_SDK = re.compile(r"rocm/dev-|intel/oneapi-(?:base|hpc)kit")
+"""Images of compilers that come from one repository, not by a tag."""
 _LATE_CALLS = re.compile(r"\btorch\.compile\(|\bcpp_extension\.load|\bload_inline\(|\bpyximport\b")
 _FILES = 200
 """Python files that are searched for a call of a compiler."""
@@ -53,11 +55,14 @@ def _devel(dockerfile: Dockerfile) -> Iterator[Hit]:
             root = stage.lineage[0]
             smaller = str(root.image).replace("-devel", "-runtime", 1)
             remedy = f"Compile in a stage on it, and copy the result into one on {smaller}" if stage.facts.flavour else ""
+            if root.image and _SDK.match(root.image.repository):
+                remedy = "Compile in a stage on it, and copy the result into one on the plain distribution with what it loads"
             yield Hit(span=stage.base.span, message=f"the image is shipped with all of {root.image}", remedy=remedy)
 
 
 def _is_devel(stage: Stage) -> bool:
-    return stage.facts.flavour == "devel" or bool(stage.root_image and _DEVEL.search(stage.root_image.tag))
+    image = stage.root_image
+    return stage.facts.flavour == "devel" or bool(image and (_DEVEL.search(image.tag) or _SDK.match(image.repository)))
 
 
 @BUILD_TOOLS_FINAL.check(Dockerfile)

@@ -106,6 +106,13 @@ TWINS = [
     ),
     Twin(rule="base-eol", good='FROM continuumio/miniconda3:24.1.2-0\nRUN conda install "python>=3.8"\n'),
     Twin(rule="base-eol", good="FROM somebody/python:3.6\n"),
+    Twin(
+        rule="base-eol",
+        bad="FROM mcr.microsoft.com/vscode/devcontainers/python:0-3.8-bullseye\n",
+        good="FROM mcr.microsoft.com/devcontainers/python:1-3.12-bookworm\n",
+        says="Debian bullseye",
+    ),
+    Twin(rule="base-eol", bad="FROM mcr.microsoft.com/vscode/devcontainers/python:3.6\n", says="Python 3.6"),
     Twin(rule="base-eol", bad="FROM nvcr.io/nvidia/pytorch:22.04-py3\n", good="FROM nvcr.io/nvidia/pytorch:25.12-py3\n"),
     Twin(rule="base-eol", good="FROM python:3\n"),
     Twin(

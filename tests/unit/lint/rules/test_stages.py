@@ -37,6 +37,11 @@ TWINS = [
     Twin(rule="base-devel-final", bad=f"FROM paddlepaddle/serving:0.5.0-devel\n{APP}", name="vertex_sdk_and/Dockerfile"),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\nENV LANG=C.UTF-8\n{APT}git\n"),
     Twin(
+        rule="base-devel-final",
+        bad=f"FROM rocm/dev-ubuntu-24.04:6.4.4-complete\n{APP}",
+        good=f"FROM rocm/pytorch:rocm7.2_ubuntu24.04_py3.12_pytorch_release_2.7.1\n{APP}",
+    ),
+    Twin(
         rule="build-tools-final",
         bad=f"{SLIM}{APT}curl build-essential cmake libpq-dev\n{APP}",
         good=f"{SLIM}{APT}curl libpq5 libgomp1\n{APP}",
