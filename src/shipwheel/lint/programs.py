@@ -104,7 +104,7 @@ _CLEAN = re.compile(r"python|debian|ubuntu|alpine|nvidia/cuda|ghcr\.io/astral-sh
 """Images without Python packages."""
 _SHELL_BASES = re.compile(
     rf"{_CLEAN.pattern}|pytorch/pytorch|tensorflow/tensorflow|continuumio/(mini|ana)conda3|condaforge/miniforge3"
-    r"|nvcr\.io/nvidia/(pytorch|tensorflow|cuda)|node"
+    r"|nvcr\.io/nvidia/(pytorch|tensorflow|cuda)|node|rocm/(pytorch|tensorflow|jax|dev-.*)|mambaorg/micromamba"
 )
 
 

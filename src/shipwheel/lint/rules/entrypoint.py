@@ -157,7 +157,8 @@ def _mounted(file: Dockerfile, stage: Stage) -> bool:
 def _nothing_started(file: Dockerfile) -> Iterator[Hit]:
     found = [stage for stage in file.shipped if not stage.last("CMD") and not stage.last("ENTRYPOINT") and starts_shell(stage)]
     for stage in one_of_each(found):
-        if ".devcontainer" not in file.source.path.parts and _has_app(stage) and not _commanded(file):
+        extended = ".devcontainer" in file.source.path.parts or _BASE.search(file.source.path.name) or _BASE.search(stage.name)
+        if not extended and _has_app(stage) and not _commanded(file):
             yield Hit(span=stage.span, message="the image holds an application, and neither CMD nor ENTRYPOINT starts it")
     for stage, start in starts(file):
         waits = start.step and start.step.stage is stage and ".devcontainer" not in file.source.path.parts
@@ -165,12 +166,16 @@ def _nothing_started(file: Dockerfile) -> Iterator[Hit]:
             yield Hit(span=start.span, message=f"{start.program} keeps the container alive, and nothing starts the application")
 
 
+_BASE = re.compile(r"(?:^|[-_.])base(?:$|[-_.])", re.IGNORECASE)
+"""How images and files are named that others build on."""
 _WAITS = re.compile(r"tail -f /dev/null|sleep (infinity|inf|\d{5,})|tail -F /dev/null")
 
 
 def _has_app(stage: Stage) -> bool:
-    """Whether Python of the context is copied in."""
+    """Whether Python of the context is copied in, or a clone is installed to be run as it lies there."""
     for step in stage.all_steps:
+        if any(install.manager == "pip" and install.command.has("-e", "--editable") for install in step.installs):
+            return True
         if step.keyword in ("COPY", "ADD") and not step.copies_from:
             for word in step.sources:
                 named = word.text.endswith(".py") and not word.text.endswith("setup.py")

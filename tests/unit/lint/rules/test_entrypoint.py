@@ -99,6 +99,17 @@ TWINS = [
         files=APP,
     ),
     Twin(rule="no-cmd", good=SLIM + "COPY requirements.txt .\nRUN pip install -r requirements.txt\n"),
+    Twin(rule="no-cmd", good=SLIM + "COPY . .\n", name="base.Dockerfile"),
+    Twin(
+        rule="no-cmd",
+        bad="FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN git clone https://github.com/a/b\nRUN pip install -e b\n",
+        good="FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN git clone https://github.com/a/b\nRUN pip install ./b\n",
+    ),
+    Twin(
+        rule="no-cmd",
+        bad="FROM rocm/pytorch:rocm7.2_ubuntu24.04_py3.12_pytorch_release_2.7.1\nCOPY . /app\n",
+        good="FROM rocm/vllm:rocm7.2\nCOPY . /app\n",
+    ),
     Twin(rule="no-cmd", bad=SLIM + 'CMD ["tail", "-f", "/dev/null"]\n', good=SLIM + "CMD sleep 5\n", line=2),
     Twin(rule="no-cmd", good="FROM tiangolo/uvicorn-gunicorn-fastapi:python3.11\nCOPY ./app /app\n"),
     Twin(
