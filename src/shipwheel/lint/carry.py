@@ -11,13 +11,14 @@ from pathlib import Path
 
 from shipwheel.errors import ShipwheelError, UsageError
 from shipwheel.lint.carry_command import carried_command
+from shipwheel.lint.carry_extras import OPTIONS, chosen_parts
 from shipwheel.lint.carry_steps import Left, left_of, printable
 from shipwheel.lint.dockerfile.load import load_dockerfile
 from shipwheel.lint.dockerfile.parse import parse
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
-from shipwheel.lint.installs import Install
+from shipwheel.lint.installs import Install, Requested
 from shipwheel.lint.python_packages import context_path
-from shipwheel.lint.secrets import judged, leaks, secret_name
+from shipwheel.lint.secrets import judged, leaks, redacted, secret_name
 from shipwheel.lint.system_python import added_pythons, system_python
 from shipwheel.lint.tables import table
 from shipwheel.lint.workspace import BuildContext, Workspace
@@ -165,7 +166,7 @@ class _Reader:
                     continue
                 for path in _requirement_files(step, install, self.dockerfile.context):
                     files.setdefault(path, step)
-                named = [package.name for package in install.packages if package.name and not package.url]
+                named = [package.name or redacted(package.url) for package in install.packages if not _is_project(package)]
                 if named and install.manager in ("pip", "uv", "conda") and not set(named) <= _TOOLS:
                     names = ", ".join(name for name in named if name not in _TOOLS)
                     self.carry.leave(self._line(step), f"{install.manager} install of {names}", "put it into the requirements")
@@ -173,8 +174,16 @@ class _Reader:
         chosen = single[:1] or list(files)
         if chosen:
             self.carry.take("requirements", chosen, self._from(files[chosen[0]]))
+        if single:
+            self._parts(files[single[0]])
         for path in set(files) - set(chosen):
             self.carry.leave(self._line(files[path]), path, f"{chosen[0]} is the one file that is read")
+
+    def _parts(self, step: Step) -> None:
+        """Extras and groups of the project."""
+        for setting in OPTIONS:
+            if parts := {part for install in step.installs for part in chosen_parts(install, setting)}:
+                self.carry.take(setting, sorted(parts), self._from(step))
 
     def _system_packages(self) -> None:
         taken: dict[str, Step] = {}
@@ -316,6 +325,11 @@ def _requirement_files(step: Step, install: Install, context: BuildContext) -> I
     found = next((name for name in names if context.exists(name)), "")
     if found and not install.files:
         yield found
+
+
+def _is_project(package: Requested) -> bool:
+    """Whether it is a folder, which holds the project or comes with another step."""
+    return bool(package.url) and "://" not in package.url and not package.url.endswith((".whl", ".gz", ".zip"))
 
 
 def _beside(context: BuildContext, text: str) -> str:

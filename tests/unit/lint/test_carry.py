@@ -182,3 +182,29 @@ def test_any_text_gives_settings_that_load_or_a_clear_refusal(tmp_path: Path, li
     text = section_text((one.key, one.value, one.why) for one in found.settings)
     parse_settings(text.encode().decode(), "shipwheel.toml")
     assert all(one.what.isprintable() and one.why.isprintable() for one in found.left)
+
+
+def test_packages_from_addresses_are_left_and_named(tmp_path: Path) -> None:
+    text = "RUN pip install git+https://user:s3cr3tpassw0rd@github.com/a/b.git@exp numpy\nRUN pip install /opt/x.whl\n"
+    _, found = carried(tmp_path, SLIM + text)
+    assert "2 pip install of git+https://user:" in left(found)
+    assert "@github.com/a/b.git@exp, numpy: put it into the requirements" in left(found)
+    assert "s3cr3tpassw0rd" not in left(found)
+    assert "3 pip install of /opt/x.whl" in left(found)
+
+
+@pytest.mark.parametrize(
+    ("run", "extras", "groups"),
+    [
+        ("uv sync --frozen --extra cpu --extra=api --group serve", ["api", "cpu"], ["serve"]),
+        ("poetry install --extras 'cpu api' --with serve,web", ["api", "cpu"], ["serve", "web"]),
+        ("poetry install -E cpu", ["cpu"], None),
+        ("pip install .[cpu,api]", ["api", "cpu"], None),
+        ("pip install /app", None, None),
+    ],
+)
+def test_extras_and_groups_carry_over(tmp_path: Path, run: str, extras: list[str] | None, groups: list[str] | None) -> None:
+    files = {"pyproject.toml": '[project]\nname = "x"\nversion = "1"\n'}
+    settings, found = carried(tmp_path, f"{SLIM}WORKDIR /app\nCOPY . .\nRUN {run}\n", files)
+    assert (settings.get("extras"), settings.get("groups")) == (extras, groups)
+    assert "put it into" not in left(found)
