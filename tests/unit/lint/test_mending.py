@@ -42,5 +42,6 @@ def test_line_ends_and_comments_stay(twin: Twin, tmp_path: Path) -> None:
     assert "\r" not in unix
     assert not re.search(r"(?<!\r)\n", windows)
     before, after = (parse(Source(name="x", text=one)) for one in (text, unix))
-    assert [before.source.text[slice(*span)] for span in before.comments] == [unix[slice(*span)] for span in after.comments]
+    left = iter([unix[slice(*span)] for span in after.comments])
+    assert all(before.source.text[slice(*span)] in left for span in before.comments), "a comment is gone, or elsewhere"
     assert len(after.faults) <= len(before.faults)
