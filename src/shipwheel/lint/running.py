@@ -45,6 +45,11 @@ def for_running(dockerfile: Dockerfile) -> Iterator[Stage]:
             yield stage
 
 
+def beside(dockerfile: Dockerfile, stage: Stage) -> bool:
+    """Whether it is a target for developers beside the image that is shipped."""
+    return stage is not dockerfile.final and FOR_DEVELOPERS.search(stage.name) is not None
+
+
 def _notebook(dockerfile: Dockerfile, stage: Stage) -> bool:
     """Whether people work in it: it starts Jupyter, or its base does and nothing else is said."""
     start = start_of(dockerfile, stage)

@@ -12,6 +12,7 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
 from shipwheel.lint.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.running import beside
 from shipwheel.lint.serving import SHELLS, Start, holds_model, is_python, one_of_each, start_of
 from shipwheel.lint.shell import Command
 from shipwheel.lint.subjects import Compose
@@ -76,7 +77,8 @@ HEAVY_CHECK = Rule(
 @NO_HEALTHCHECK.check(Dockerfile)
 def _servers_without(file: Dockerfile) -> Iterator[Hit]:
     composed = any(service.get("healthcheck") for service in services_built(file))
-    found = [] if composed else [stage for stage in file.shipped if _serves(file, stage) and not _checked(stage)]
+    shipped = [] if composed else [stage for stage in file.shipped if not beside(file, stage)]
+    found = [stage for stage in shipped if _serves(file, stage) and not _checked(stage)]
     for stage in one_of_each(found):
         yield Hit(span=stage.span, message=f"the image serves {_served(file, stage)}, and nothing checks that it answers")
 

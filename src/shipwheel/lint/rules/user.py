@@ -12,6 +12,7 @@ from shipwheel.lint.images import ImageFacts
 from shipwheel.lint.installs import Install
 from shipwheel.lint.origins import origin
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.running import beside
 from shipwheel.lint.serving import SHELLS, is_python, one_of_each, start_of
 from shipwheel.lint.shell import Command
 
@@ -50,7 +51,8 @@ def _is_root(user: str) -> bool:
 
 @NO_USER.check(Dockerfile)
 def _runs_as_root(file: Dockerfile) -> Iterator[Hit]:
-    found = [stage for stage in file.shipped if _is_root(stage.user or stage.facts.user) and not _excused(file, stage)]
+    shipped = [stage for stage in file.shipped if not beside(file, stage)]
+    found = [stage for stage in shipped if _is_root(stage.user or stage.facts.user) and not _excused(file, stage)]
     for stage in one_of_each(found):
         user = stage.user or stage.facts.user
         runs = "is not known to set one" if _unknown(stage) else "runs as root"

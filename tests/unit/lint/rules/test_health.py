@@ -15,6 +15,11 @@ WEB = "RUN pip install fastapi==0.115.6 uvicorn==0.34.0\n"
 CUDA = "FROM nvidia/cuda:12.8.1-base-ubuntu24.04\n"
 
 TWINS = [
+    Twin(  # a target for developers beside the image that is shipped
+        rule="no-healthcheck",
+        bad=f"{SLIM[:-1]} AS base\nFROM base AS dev\n{SERVE}FROM base\n{SERVE}",
+        good=f"{SLIM[:-1]} AS base\nFROM base AS dev\n{SERVE}FROM base\n{CHECK}{SERVE}",
+    ),
     Twin(rule="no-healthcheck", bad=SLIM + SERVE, good=SLIM + CHECK + SERVE, line=1, says="uvicorn"),
     Twin(
         rule="no-healthcheck", good=SLIM + 'COPY . .\nCMD ["python", "train.py"]\n', good_files={"train.py": "import torch\n"}

@@ -11,6 +11,12 @@ APP = 'COPY app.py /app/\nCMD ["python", "/app/app.py"]\n'
 USER = "RUN useradd --create-home app\nUSER app\n"
 
 TWINS = [
+    Twin(  # a target for developers beside the image that is shipped
+        rule="no-user",
+        bad=f"{SLIM[:-1]} AS base\nFROM base AS dev\n{APP}FROM base\n{APP}",
+        good=f"{SLIM[:-1]} AS base\nFROM base AS dev\n{APP}FROM base\n{USER}{APP}",
+        line=5,
+    ),
     Twin(rule="no-user", good="FROM mcr.microsoft.com/windows/servercore:ltsc2022\n" + APP),
     Twin(rule="no-user", bad=SLIM + APP, good=SLIM + USER + APP, line=1, says="no USER is set"),
     Twin(
