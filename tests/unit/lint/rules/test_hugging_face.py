@@ -95,6 +95,9 @@ TOKEN = [
 ]
 
 
-@pytest.mark.parametrize("twin", CACHE + TOKEN, ids=str)
+TWINS = [*CACHE, *TOKEN]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_twins(twin: Twin, tmp_path: Path) -> None:
     twin.check(tmp_path)

@@ -144,7 +144,10 @@ LOGIN = [
 ]
 
 
-@pytest.mark.parametrize("twin", RUN + ECHOED + LOGIN, ids=str)
+TWINS = [*RUN, *ECHOED, *LOGIN]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_twins(twin: Twin, tmp_path: Path) -> None:
     twin.check(tmp_path)
 

@@ -123,6 +123,9 @@ UNUSED = [
 ]
 
 
-@pytest.mark.parametrize("twin", ENV_FILE + KEY_FILE + LATE + UNUSED, ids=str)
+TWINS = [*ENV_FILE, *KEY_FILE, *LATE, *UNUSED]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_twins(twin: Twin, tmp_path: Path) -> None:
     twin.check(tmp_path)

@@ -142,6 +142,9 @@ BUILD_ARG = [
 ]
 
 
-@pytest.mark.parametrize("twin", ENV + ARG + BUILD_ARG, ids=str)
+TWINS = [*ENV, *ARG, *BUILD_ARG]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_twins(twin: Twin, tmp_path: Path) -> None:
     twin.check(tmp_path)

@@ -156,7 +156,10 @@ UNPINNED = [
 ]
 
 
-@pytest.mark.parametrize("twin", BAKED + DATA + OUTPUTS + UNPINNED, ids=str)
+TWINS = [*BAKED, *DATA, *OUTPUTS, *UNPINNED]
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_twins(twin: Twin, tmp_path: Path) -> None:
     twin.check(tmp_path)
 
