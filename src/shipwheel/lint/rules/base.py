@@ -138,7 +138,7 @@ def _pulled(compose: Compose) -> Iterator[tuple[Span, ImageName]]:
 
 @BASE_FLOATING.check(Dockerfile)
 def _floating(dockerfile: Dockerfile) -> Iterator[Hit]:
-    for one in _once(dockerfile):
+    for one in _named(dockerfile):
         open_part = one.facts.floats or ("the version" if one.image.tag.lower() in _MOVING else "")
         if open_part and not one.image.digest:
             today = f" ({one.facts.release})" if "release" in open_part and one.facts.release else ""
@@ -157,7 +157,7 @@ def _closed(one: Reference) -> str:
 
 @BASE_NO_DIGEST.check(Dockerfile)
 def _no_digest(dockerfile: Dockerfile) -> Iterator[Hit]:
-    for one in _once(dockerfile):
+    for one in _named(dockerfile):
         if one.image.known and one.image.tag and not one.image.digest and not _is_latest(one.image) and not _local(one):
             yield Hit(span=one.span, message=f"{one.image} can be another image tomorrow")
 
@@ -167,18 +167,19 @@ def _local(one: Reference) -> bool:
     return "/" not in one.image.repository and not one.facts.distribution and not one.facts.programs
 
 
-def _once(dockerfile: Dockerfile) -> Iterator[Reference]:
-    """Each image at the first place that names it."""
+def _named(dockerfile: Dockerfile) -> Iterator[Reference]:
+    """Each image where a change of it is written: at every FROM with its name, once for a variable and for copies."""
     seen: set[str] = set()
     for one in references(dockerfile):
-        if str(one.image) not in seen:
-            seen.add(str(one.image))
+        written = one.stage is not None and "$" not in dockerfile.source.text[slice(*one.span)]
+        if written or str(one.image) not in seen:
             yield one
+        seen.add(str(one.image))
 
 
 @BASE_EOL.check(Dockerfile)
 def _eol(dockerfile: Dockerfile) -> Iterator[Hit]:
-    for one in _once(dockerfile):
+    for one in _named(dockerfile):
         if over := ended(one.facts):
             since = " and ".join(f"{each.what} got its last free update by {each.since}" for each in over)
             yield Hit(span=one.span, message=f"{one.image}: {since}")
