@@ -7,6 +7,7 @@ shell script of the context and the Python file. `start_of_words` reads the comm
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -145,8 +146,20 @@ def holds_model(stage: Stage, start: Start) -> bool:
     """Whether it is a server that loads a model of some size when it starts."""
     if start.server and start.server.model:
         return True
-    framework = stage.facts.framework in ("pytorch", "tensorflow", "jax")
-    return start.serves and (framework or not MODEL_PACKAGES.isdisjoint(packages_of(stage).by_name))
+    packages = packages_of(stage)
+    known = stage.facts.framework in ("pytorch", "tensorflow", "jax") or not MODEL_PACKAGES.isdisjoint(packages.by_name)
+    return start.serves and (known or (start.is_python and not packages.complete and _names_model(stage)))
+
+
+_MODEL = re.compile(
+    r"model|weights|checkpoint|inference|predict|HF_HOME|HF_TOKEN|TRANSFORMERS_|TORCH_|\.(?:pkl|joblib|onnx|pth?|h5|gguf)\b",
+    re.IGNORECASE,
+)
+
+
+def _names_model(stage: Stage) -> bool:
+    """Whether a step speaks of models."""
+    return any(_MODEL.search(step.instruction.body.text) for step in stage.all_steps)
 
 
 @lru_cache(maxsize=64)

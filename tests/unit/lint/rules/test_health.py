@@ -203,6 +203,11 @@ TWINS = [
         line=3,
     ),
     Twin(rule="healthcheck-start-period", good=SLIM + WEB + f"HEALTHCHECK CMD {URLLIB}\n" + SERVE),
+    Twin(  # what requirements.txt holds is not known, and a model is copied
+        rule="healthcheck-start-period",
+        bad=SLIM + f"RUN pip install -r requirements.txt\nCOPY model.pkl .\nHEALTHCHECK CMD {URLLIB}\n" + SERVE,
+        good=SLIM + f"RUN pip install -r requirements.txt\nCOPY app.py .\nHEALTHCHECK CMD {URLLIB}\n" + SERVE,
+    ),
     Twin(
         rule="healthcheck-heavy",
         bad=SLIM + 'HEALTHCHECK CMD python -c "import torch; assert torch.cuda.is_available()"\n',
