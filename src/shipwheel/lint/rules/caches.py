@@ -167,9 +167,17 @@ def _kept(step: Step, tool: _Tool, installs: list[Install]) -> Hit:
     return Hit(
         span=installs[0].command.span,
         message=f"{called(installs[0])} leaves its cache in the layer",
-        remedy=tool.remedy,
+        remedy=_remedy(step, tool),
         fix=Fix(what="keep no cache", edits=edits) if edits else None,
     )
+
+
+def _remedy(step: Step, tool: _Tool) -> str:
+    """Mounts lie in the home of root: another user is told what he can do without one."""
+    root = step.user.partition(":")[0] in ("", "root", "0")
+    if root or "--mount" not in tool.remedy:
+        return tool.remedy
+    return f"Write `{tool.name} {tool.options[0]}`" if tool is _POETRY or tool is _PIPENV else tool.remedy.split(", or")[0]
 
 
 def _is_action(text: str) -> bool:

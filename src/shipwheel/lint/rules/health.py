@@ -24,7 +24,8 @@ NO_HEALTHCHECK = Rule(
     severity="warning",
     title="A server without a health check",
     why="A server that hangs, or never loaded its model, looks as healthy as one that answers.",
-    remedy="Add HEALTHCHECK --start-period=60s CMD with a command that fails unless the server answers 200",
+    remedy="Add HEALTHCHECK --start-period=60s CMD with what fails unless the server answers 200, such as "
+    "python -c \"import urllib.request; urllib.request.urlopen('http://localhost:8000/health')\"",
     source=_REFERENCE,
 )
 MISSING_BINARY = Rule(

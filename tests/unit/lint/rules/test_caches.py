@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.linting import Twin
+from support.linting import Twin, findings
 
 BASE = "FROM python:3.12-slim-bookworm\n"
 PIP_MOUNT = "--mount=type=cache,target=/root/.cache/pip"
@@ -175,3 +175,19 @@ TWINS = [*PIP_CACHE, *USELESS]
 @pytest.mark.parametrize("twin", TWINS, ids=str)
 def test_twin(twin: Twin, tmp_path: Path) -> None:
     twin.check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("user", "command", "remedy"),
+    [
+        ("root", "pip install x", "Write `pip install --no-cache-dir`, or mount a cache: `RUN --mount"),
+        ("app", "pip install x", "Write `pip install --no-cache-dir`"),
+        ("app:app", "uv sync", "Write `--no-cache`"),
+        ("1000", "poetry install", "Write `poetry --no-cache`"),
+    ],
+)
+def test_only_root_is_told_to_mount_a_cache_below_root(tmp_path: Path, user: str, command: str, remedy: str) -> None:
+    text = f"FROM python:3.12-slim\nUSER {user}\nRUN {command}\n"
+    (found,) = findings(tmp_path, {"Dockerfile": text}, "pip-cache")
+    assert found.remedy.startswith(remedy)
+    assert ("--mount" in found.remedy) is (user == "root")
