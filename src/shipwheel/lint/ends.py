@@ -28,10 +28,11 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A release that was over on the day of the table, such as "Debian buster", and since when."""
+    """A release that was over on the day of the table, such as "Debian buster", since when, and those that were not."""
 
     what: str
     since: date
+    supported: tuple[str, ...]
 
 
 def ended(facts: ImageFacts) -> list[Ended]:
@@ -43,7 +44,9 @@ def ended(facts: ImageFacts) -> list[Ended]:
 
 
 def _ended(kind: str, release: str) -> Ended | None:
-    end = table(TABLE).get(kind, {}).get(release)
-    if not isinstance(end, date) or end >= date.fromisoformat(date_of(TABLE)):
+    today = date.fromisoformat(date_of(TABLE))
+    ends = {name: end for name, end in table(TABLE).get(kind, {}).items() if isinstance(end, date)}
+    if release not in ends or ends[release] >= today:
         return None
-    return Ended(what=f"{_NAMES[kind]} {release}", since=end)
+    supported = tuple(f"{_NAMES[kind]} {name}" for name, end in ends.items() if end >= today)
+    return Ended(what=f"{_NAMES[kind]} {release}", since=ends[release], supported=supported)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.references import Reference, references
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
-from shipwheel.lint.ends import TABLE, ended
+from shipwheel.lint.ends import TABLE, Ended, ended
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images import ImageFacts, ImageName, example_tag, facts_of, parse_image
 from shipwheel.lint.installs import Requested
@@ -182,11 +182,17 @@ def _eol(dockerfile: Dockerfile) -> Iterator[Hit]:
     for one in _named(dockerfile):
         if over := ended(one.facts):
             since = " and ".join(f"{each.what} got its last free update by {each.since}" for each in over)
-            yield Hit(span=one.span, message=f"{one.image}: {since}")
+            yield Hit(span=one.span, message=f"{one.image}: {since}", remedy=_moved(over))
     for package in _condas_python(dockerfile):
         found = _PINNED.match(package.specifier)
         for each in ended(ImageFacts(python=found[1])) if found else ():
-            yield Hit(span=package.span, message=f"{each.what} got its last free update by {each.since}")
+            message = f"{each.what} got its last free update by {each.since}"
+            yield Hit(span=package.span, message=message, remedy=_moved([each]))
+
+
+def _moved(over: list[Ended]) -> str:
+    names = [listed(reversed(each.supported)) for each in over if each.supported]
+    return f"Move to a release that is supported: {'; '.join(names)}" if names else ""
 
 
 def _condas_python(dockerfile: Dockerfile) -> Iterator[Requested]:

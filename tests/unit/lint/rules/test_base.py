@@ -171,3 +171,11 @@ def test_the_name_is_what_is_marked(tmp_path: Path) -> None:
     text = "FROM --platform=$BUILDPLATFORM python:latest AS build\n"
     [found] = findings(tmp_path, {"Dockerfile": text}, "base-latest")
     assert text[slice(*found.span)] == "python:latest"
+
+
+def test_what_is_over_is_told_what_is_not(tmp_path: Path) -> None:
+    (found,) = findings(tmp_path, {"Dockerfile": "FROM python:3.9-slim-buster\n"}, "base-eol")
+    debian, python = found.remedy.removeprefix("Move to a release that is supported: ").split("; ")
+    assert debian == "Debian trixie and Debian bookworm"
+    assert "Python 3.13" in python
+    assert "3.9" not in python
