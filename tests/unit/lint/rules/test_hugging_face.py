@@ -83,7 +83,7 @@ TOKEN = [
         bad=POD.replace("IMAGE", "vllm/vllm-openai:v0.11.0").replace("NAME", "HUGGINGFACE_TOKEN"),
         good=POD.replace("IMAGE", "mine:1").replace("NAME", "HUGGINGFACE_TOKEN"),
         fixed=POD.replace("IMAGE", "vllm/vllm-openai:v0.11.0").replace("NAME", "HF_TOKEN"),
-        line=9,
+        line=8,
     ),
     Twin(
         rule="hf-token-name",
