@@ -158,8 +158,9 @@ _MODEL = re.compile(
 
 
 def _names_model(stage: Stage) -> bool:
-    """Whether a step speaks of models."""
-    return any(_MODEL.search(step.instruction.body.text) for step in stage.all_steps)
+    """Whether a step of the Dockerfile speaks of models."""
+    steps = stage.dockerfile.steps() if stage.dockerfile else stage.all_steps
+    return any(_MODEL.search(step.instruction.body.text) for step in steps)
 
 
 @lru_cache(maxsize=64)

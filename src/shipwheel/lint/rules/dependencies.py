@@ -16,8 +16,8 @@ from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.wording import listed
 from shipwheel.project.requirements import DEVELOPMENT
 
-TOOLS = frozenset(("pip", "setuptools", "wheel", "conda", "mamba"))
-"""What installs packages; its version does not decide what the service does."""
+TOOLS = frozenset(("pip", "wheel", "conda", "mamba"))
+"""What installs packages; its version does not decide what the service does. That of setuptools does: 82 has no pkg_resources."""
 
 FOLLOW_TORCH = frozenset(("torchvision", "torchaudio"))
 """Each of their releases requires one exact version of torch."""

@@ -25,6 +25,12 @@ TWINS = [
     ),
     Twin(
         rule="dead-url",
+        bad=f"FROM ubuntu:20.04\nRUN curl {GET} -o get-pip.py\nRUN python3.9 get-pip.py\n",
+        good=f"FROM ubuntu:20.04\nRUN curl {GET} -o get-pip.py\nRUN python3.10 get-pip.py\n",
+        says="Python 3.9",
+    ),
+    Twin(
+        rule="dead-url",
         bad=f"FROM nvidia/cuda:12.1.1-base-ubuntu22.04\nADD {GET} /tmp/\nRUN python3.8 /tmp/get-pip.py\n",
         good=f"FROM python:3.12\nADD {GET} /tmp/\nRUN python /tmp/get-pip.py\n",
         line=2,
