@@ -155,7 +155,8 @@ def _may_buffer(stage: Stage, start: Start) -> bool:
     """Whether it is a script that is not here to be read, in an image whose packages are Python's."""
     shell = start.program in SHELLS and any(not word.text.startswith("-") for word in start.arguments)
     script = shell or start.program == "make" or start.program.endswith(".sh")
-    ours = any(install.manager in _INSTALLERS for step in stage.all_steps for install in step.installs)
+    installs = any(install.manager in _INSTALLERS for step in stage.all_steps for install in step.installs)
+    ours = installs or bool(stage.facts.framework)
     return script and start.here and ours and not any(_NAMED.search(word.text) for word in start.command.words)
 
 

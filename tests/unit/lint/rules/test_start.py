@@ -54,6 +54,11 @@ TWINS = [
     ),
     Twin(
         rule="unbuffered-missing",
+        bad='FROM tensorflow/tensorflow:2.16.1\nENTRYPOINT ["./run.sh"]\n',
+        good='FROM ubuntu:24.04\nENTRYPOINT ["./run.sh"]\n',
+    ),
+    Twin(
+        rule="unbuffered-missing",
         bad=SLIM + "RUN pip install flask==3.1.0\nCMD make serve\n",
         good=SLIM + "RUN pip install flask==3.1.0\nCOPY app /app\nCMD /app/run.sh\n",
         good_files={"app/run.sh": "exec nginx\n"},
