@@ -244,7 +244,12 @@ class Dockerfile:
         """By name (any case) or number."""
         if name.isdecimal():
             return self.stages[int(name)] if int(name) < len(self.stages) else None
-        return next((stage for stage in self.stages if stage.name and stage.name.lower() == name.lower()), None)
+        return self._by_name.get(name.lower())
+
+    @cached_property
+    def _by_name(self) -> dict[str, Stage]:
+        """The first stage of each name, in small letters."""
+        return {stage.name.lower(): stage for stage in reversed(self.stages) if stage.name}
 
     def steps(self, *keywords: str) -> Iterator[Step]:
         """Of all stages, those with one of these keywords, or all; what ONBUILD triggers too."""

@@ -35,6 +35,7 @@ STAGE_DEAD = Rule(
     fix="none",
 )
 
+_QUOTED = re.compile(r'"([^"\n]*)"')
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}|\w+)")
 
 
@@ -88,32 +89,28 @@ def _place(added: Added) -> Span:
 
 @STAGE_DEAD.check(Dockerfile)
 def _dead(dockerfile: Dockerfile) -> Iterator[Hit]:
-    for stage in dockerfile.stages:
-        if dockerfile.used(stage) or stage in dockerfile.shipped or FOR_DEVELOPERS.search(stage.name) or _exports(stage):
+    shipped = {stage.index for stage in dockerfile.shipped}
+    unused = [stage for stage in dockerfile.stages if not dockerfile.used(stage) and stage.index not in shipped]
+    patterns, targets = (_chosen_late(dockerfile), _targets(dockerfile)) if unused else ([], frozenset[str]())
+    for stage in unused:
+        # a stage on scratch is made for `--output`: files alone
+        if FOR_DEVELOPERS.search(stage.name) or stage.base.text == "scratch" or stage.name in targets:
             continue
-        if not _chosen_late(dockerfile, stage) and not _target(dockerfile, stage):
+        if not (stage.name and any(pattern.fullmatch(stage.name) for pattern in patterns)):
             yield Hit(span=stage.span, message=f"no stage uses {stage.name or 'this one'}, so that BuildKit leaves it out")
 
 
-def _exports(stage: Stage) -> bool:
-    """Whether it is made for `--output`: on scratch, files alone."""
-    return stage.base.text == "scratch"
-
-
-def _chosen_late(dockerfile: Dockerfile, stage: Stage) -> bool:
-    """Whether a FROM or --from with a variable may name it in another build: `FROM base-$TARGETARCH`."""
+def _chosen_late(dockerfile: Dockerfile) -> list[re.Pattern[str]]:
+    """What a FROM or --from with a variable may name in another build: `FROM base-$TARGETARCH`."""
     named = [word.text for other in dockerfile.stages for word in other.instruction.words[:1]]
     named += [flag.value for step in dockerfile.steps("COPY", "ADD", "RUN") for flag in step.flags]
-    for text in named:
-        parts = _VARIABLE.split(text.rpartition("from=")[2].partition(",")[0])
-        if len(parts) > 1 and stage.name and re.fullmatch(".*".join(map(re.escape, parts)), stage.name, re.IGNORECASE):
-            return True
-    return False
+    found = dict.fromkeys(tuple(_VARIABLE.split(text.rpartition("from=")[2].partition(",")[0])) for text in named)
+    return [re.compile(".*".join(map(re.escape, parts)), re.IGNORECASE) for parts in found if len(parts) > 1]
 
 
-def _target(dockerfile: Dockerfile, stage: Stage) -> bool:
-    """Whether a script or a bake file of the project builds it with `--target`."""
-    workspace = dockerfile.context.workspace
-    texts = [word.text for script in workspace.all(Script) for command in script.commands for word in command.words]
+def _targets(dockerfile: Dockerfile) -> frozenset[str]:
+    """What a script or a bake file of the project may build with `--target`."""
+    scripts = dockerfile.context.workspace.all(Script)
+    texts = {word.text.removeprefix("--target=") for script in scripts for one in script.commands for word in one.words}
     bake = dockerfile.context.read("docker-bake.hcl")
-    return stage.name in texts or f"--target={stage.name}" in texts or bool(bake and f'"{stage.name}"' in bake.text)
+    return frozenset(texts.union(_QUOTED.findall(bake.text) if bake else ()))
