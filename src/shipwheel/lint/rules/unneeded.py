@@ -30,7 +30,7 @@ STAGE_DEAD = Rule(
     severity="info",
     title="A stage that nothing uses",
     why="BuildKit does not build it, so that what it is meant to do, a test or a download, does not happen.",
-    remedy="Remove it, or copy from it; where `--target` builds it, say so in a comment: # shipwheel: ignore=stage-dead",
+    remedy="Remove it, or copy from it; or say what builds it: # shipwheel: ignore=stage-dead built with --target",
     source="https://docs.docker.com/build/building/multi-stage/#differences-between-legacy-builder-and-buildkit",
     fix="none",
 )
