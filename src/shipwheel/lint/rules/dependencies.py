@@ -16,8 +16,8 @@ from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.wording import listed
 from shipwheel.project.requirements import DEVELOPMENT
 
-TOOLS = frozenset(("pip", "wheel", "conda", "mamba"))
-"""What installs packages; its version does not decide what the service does. That of setuptools does: 82 has no pkg_resources."""
+TOOLS = frozenset(("conda", "mamba", "wheel", "pip"))
+"""Their version decides nothing that is installed; but a pip that is updated by name is another resolver."""
 
 FOLLOW_TORCH = frozenset(("torchvision", "torchaudio"))
 """Each of their releases requires one exact version of torch."""
@@ -41,10 +41,10 @@ PIP_UNPINNED = Rule(
 )
 
 
-def loose(packages: Iterable[Requested]) -> list[Requested]:
+def loose(packages: Iterable[Requested], tools: frozenset[str] = TOOLS) -> list[Requested]:
     """Those that leave the choice of a version to the index."""
     wanted = [one for one in packages if one.name and one.known and not one.url]
-    settled = TOOLS | (
+    settled = tools | (
         FOLLOW_TORCH if any(one.name in ("torch", "pytorch") and one.pinned for one in packages) else frozenset()
     )
     return [one for one in wanted if one.name not in settled and not _fixed(one)]
@@ -75,7 +75,7 @@ def pip_unpinned_in_scripts(script: Script) -> Iterator[Hit]:
 def _unpinned(install: Install, env: Mapping[str, str]) -> Iterator[Hit]:
     if install.action not in _NAMES_ACTIONS.get(install.manager, ()) or _constrained(env, install):
         return
-    found = loose(install.packages)
+    found = loose(install.packages, TOOLS - {"pip"} if install.manager == "pip" else TOOLS)
     if found:
         program = "uv" if install.tool == "uv" else install.manager
         names = listed(one.name for one in found)

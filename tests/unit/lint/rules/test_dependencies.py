@@ -26,16 +26,16 @@ TWINS = [
     ),
     Twin(
         rule="pip-unpinned",
-        bad=f"{BASE}RUN python3 -m pip install --upgrade pip && \\\n    uv pip install --system \\\n      pandas\n",
-        good=f"{BASE}RUN pip install --upgrade pip wheel\n",
+        bad=f"{BASE}RUN python3 -m pip install --upgrade pip==25.3 && \\\n    uv pip install --system \\\n      pandas\n",
+        good=f"{BASE}RUN pip install --upgrade pip==25.3 wheel\n",
         line=4,
         says="uv installs pandas",
     ),
     Twin(  # setuptools 82 took pkg_resources away
         rule="pip-unpinned",
         bad=f"{BASE}RUN pip install -U pip setuptools wheel\n",
-        good=f"{BASE}RUN pip install -U pip setuptools==80.9.0 wheel\n",
-        says="pip installs setuptools without",
+        good=f"{BASE}RUN pip install -U pip==25.3 setuptools==80.9.0 wheel\n",
+        says="pip installs pip and setuptools without",
     ),
     Twin(
         rule="pip-unpinned",
