@@ -36,27 +36,25 @@ APT_CACHE = Rule(
 @APT_CACHE.check(Dockerfile)
 def caches_stay(dockerfile: Dockerfile) -> Iterator[Hit]:
     """apt-get update without rm of the lists; apk without --no-cache; dnf and yum without clean all."""
+    needing = [step for step in dockerfile.steps("RUN") if needs_lists(step)]
     for step in _kept_runs(dockerfile):
         if not step.installs:
             continue
-        yield from _apt_lists(dockerfile, step)
+        yield from _apt_lists(step, needing)
         yield from _apk_index(step)
         yield from _dnf_cache(step)
 
 
-def _relied_on(dockerfile: Dockerfile, step: Step) -> bool:
+def _relied_on(step: Step, needing: list[Step]) -> bool:
     """Whether something later may take the lists that this RUN leaves: then it is to be joined to that, not to be cleaned."""
-    if only_updates(step):
-        return True
-    heirs = (one for stage in dockerfile.stages if step.stage in stage.lineage for one in stage.steps)
-    return any(needs_lists(one) for one in heirs if one.span > step.span)
+    return only_updates(step) or any(one.span > step.span and step.stage in one.stage.lineage for one in needing)
 
 
-def _apt_lists(dockerfile: Dockerfile, step: Step) -> Iterator[Hit]:
+def _apt_lists(step: Step, needing: list[Step]) -> Iterator[Hit]:
     updates = leaves_lists(step)
     if not updates:
         return
-    edits = () if _relied_on(dockerfile, step) else appended(step, f"{sudo(updates[-1])}rm -rf /var/lib/apt/lists/*")
+    edits = () if _relied_on(step, needing) else appended(step, f"{sudo(updates[-1])}rm -rf /var/lib/apt/lists/*")
     yield Hit(
         span=updates[0].command.span,
         message=f"the package lists that {updates[0].tool} fetches stay in the layer",
