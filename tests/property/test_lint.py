@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipwheel.errors import ShipwheelError
+from shipwheel.lint.edits.fixing import fixed
 from shipwheel.lint.finding import Finding
-from shipwheel.lint.fixing import fixed
 from shipwheel.lint.linting import lint
 from support.dockerfiles import dockerfiles
 

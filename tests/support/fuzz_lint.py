@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from shipwheel.lint.fixing import fixed
+from shipwheel.lint.edits.fixing import fixed
 from shipwheel.lint.linting import lint
 
 PIECES = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from shipwheel.lint.edits.fixing import fixed
 from shipwheel.lint.finding import Finding
-from shipwheel.lint.fixing import fixed
 from shipwheel.lint.linting import Selection, lint
 
 

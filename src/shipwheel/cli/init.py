@@ -39,7 +39,7 @@ def command(context: Context, directory: str, dockerfile: str | None) -> None:
 
 
 def _carry(context: Context, root: Path, dockerfile: str) -> None:
-    from shipwheel.lint.carry import carry_over
+    from shipwheel.lint.carry.settings import carry_over
 
     found = carry_over(_dockerfile(root, dockerfile), root.absolute())
     place = place_of_settings(root)

@@ -20,8 +20,8 @@ from shipwheel.project.locate import read_toml, table_at
 from shipwheel.project.settings import OWN_FILE, PYPROJECT, LintSettings, section_path, settings_from
 
 if TYPE_CHECKING:
+    from shipwheel.lint.edits.mending import Mended
     from shipwheel.lint.linting import Report, Selection
-    from shipwheel.lint.mending import Mended
     from shipwheel.lint.report.text import Style
     from shipwheel.lint.rule import Rule
 
@@ -72,7 +72,7 @@ def _lint(context: Context, paths: tuple[Path, ...], flags: dict[str, object]) -
         _write(report, flags)
         context.say(_summary(report))
         return _status(report, fail_on)
-    from shipwheel.lint.mending import mend
+    from shipwheel.lint.edits.mending import mend
 
     mended = mend(paths, selection, root=Path.cwd())
     if flags["diff"]:

@@ -14,9 +14,9 @@ from shipwheel.errors import UsageError
 from shipwheel.lint.dockerfile.instructions import Parsed
 from shipwheel.lint.dockerfile.load import load_dockerfile
 from shipwheel.lint.dockerfile.parse import parse
-from shipwheel.lint.ignorefile import load_ignore
+from shipwheel.lint.files.ignore import load_ignore
+from shipwheel.lint.files.subjects import Compose, IgnoreFile
 from shipwheel.lint.source import Source
-from shipwheel.lint.subjects import Compose, IgnoreFile
 from shipwheel.lint.workspace import CLOSED, BuildContext, Subject, Workspace
 from shipwheel.project.ignore import GitRules
 
@@ -204,7 +204,7 @@ def _ignore_file(path: Path, root: Path, workspace: Workspace) -> IgnoreFile | N
 
 def _builds(workspace: Workspace) -> dict[Path, tuple[Path, frozenset[str]]]:
     """Dockerfiles that compose files build: each with its context and targets."""
-    from shipwheel.lint.composefile import builds
+    from shipwheel.lint.files.compose import builds
 
     found: dict[Path, tuple[Path, frozenset[str]]] = {}
     for build in (build for compose in workspace.all(Compose) for build in builds(compose)):
@@ -219,20 +219,20 @@ def _load(kind: Kind, source: Source, workspace: Workspace) -> Iterator[Subject 
     if kind == "ignore":
         yield load_ignore(source, workspace)
     elif kind == "requirements":
-        from shipwheel.lint.requirements import load_requirements
+        from shipwheel.lint.files.requirements import load_requirements
 
         yield load_requirements(source, workspace)
     elif kind == "python":
-        from shipwheel.lint.pythonfile import load_python
+        from shipwheel.lint.files.python import load_python
 
         yield load_python(source, workspace)
     elif kind in ("compose", "yaml"):
-        from shipwheel.lint.composefile import load_compose
-        from shipwheel.lint.manifest import load_manifest
+        from shipwheel.lint.files.compose import load_compose
+        from shipwheel.lint.files.manifest import load_manifest
 
         yield load_compose(source, workspace) or load_manifest(source, workspace)
     elif kind in ("shell", "workflow", "document", "makefile"):
-        from shipwheel.lint.scripts import load_script, load_workflow
+        from shipwheel.lint.files.scripts import load_script, load_workflow
 
         if kind == "workflow":
             yield load_workflow(source, workspace)

@@ -9,10 +9,10 @@ from shipwheel.lint.source import Span
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """`text` is its value: quotes removed, variables that are known put in; others stand as they are written, `$NAME` or `${NAME}`.
+    """`text` is its value: quotes removed, known variables put in; others stand as they are written, `$NAME` or `${NAME}`.
 
-    `known` is False where something in it is decided only at build or run time: an unknown variable, a substitution, a glob
-    is known. `quoted`: some of it stands in quotes. `span` is its place in the source with its quotes.
+    `known` is False where something in it is decided only at build or run time: an unknown variable, a substitution (not a
+    glob). `quoted`: some of it stands in quotes. `span` is its place in the source with its quotes.
     """
 
     text: str

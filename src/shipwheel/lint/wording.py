@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shipwheel.lint.installs import Install
+from shipwheel.lint.packages.installs import Install
 
 SHOWN = 5
 """More names than that are counted, not read."""

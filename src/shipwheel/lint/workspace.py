@@ -14,7 +14,7 @@ from shipwheel.lint.source import Source
 from shipwheel.project.ignore import DockerRules
 
 if TYPE_CHECKING:
-    from shipwheel.lint.subjects import IgnoreFile, RequirementsFile
+    from shipwheel.lint.files.subjects import IgnoreFile, RequirementsFile
 
 Kind = TypeVar("Kind")
 Made = TypeVar("Made")
@@ -149,7 +149,7 @@ class BuildContext:
 
     @cached_property
     def _rules(self) -> DockerRules:
-        from shipwheel.lint.ignorefile import matcher
+        from shipwheel.lint.files.ignore import matcher
 
         return matcher(self.ignore) if self.ignore else DockerRules()
 
@@ -164,7 +164,7 @@ class BuildContext:
 
     def requirements(self, path: str) -> RequirementsFile | None:
         """A requirements file of the context; None where it is not there."""
-        from shipwheel.lint.requirements import load_requirements
+        from shipwheel.lint.files.requirements import load_requirements
 
         source = self.read(path)
         return load_requirements(source, self.workspace) if source else None

@@ -193,7 +193,7 @@ def test_what_cannot_be_mended_is_said_and_the_rest_mended(
 ) -> None:
     """The superuser may write everywhere: the folder is gone when the file is to be written."""
     write(folder, {"a/Dockerfile": BAD, "b/Dockerfile": BAD})
-    from shipwheel.lint import mending
+    from shipwheel.lint.edits import mending
 
     def mend_and_remove(*given: object, **more: object) -> mending.Mended:
         mended = mend(*given, **more)

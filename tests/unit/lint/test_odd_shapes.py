@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipwheel.lint.composefile import load_compose
-from shipwheel.lint.manifest import load_manifest
+from shipwheel.lint.files.compose import load_compose
+from shipwheel.lint.files.manifest import load_manifest
+from shipwheel.lint.files.scripts import load_script, load_workflow
 from shipwheel.lint.rule import rules
-from shipwheel.lint.scripts import load_script, load_workflow
 from shipwheel.lint.source import Source
 from shipwheel.lint.workspace import Workspace
 

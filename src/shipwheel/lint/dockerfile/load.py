@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shipwheel.lint.dockerfile.expand import expand
 from shipwheel.lint.dockerfile.instructions import Instruction, Parsed
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
-from shipwheel.lint.images import parse_image
+from shipwheel.lint.images.names import parse_image
 from shipwheel.lint.word import Word
 from shipwheel.lint.workspace import BuildContext
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
-from shipwheel.lint.images import ImageFacts, ImageName, facts_of, parse_image
+from shipwheel.lint.images.names import ImageFacts, ImageName, facts_of, parse_image
 from shipwheel.lint.source import Span
 
 _NOTHING = ImageFacts()

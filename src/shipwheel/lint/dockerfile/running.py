@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from shipwheel.lint.dockerfile.instructions import Heredoc, Instruction
-from shipwheel.lint.shell import Command, parse_shell, parse_words
+from shipwheel.lint.shell.command import Command, parse_shell, parse_words
 from shipwheel.lint.source import Excerpt
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.files.subjects import Compose, PythonFile, Script
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.python_packages import packages_of
-from shipwheel.lint.routes import Function, Routes, dotted, route_path, routes_of
+from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.rule import Rule
+from shipwheel.lint.serving.routes import Function, Routes, dotted, route_path, routes_of
 from shipwheel.lint.source import Source, Span
-from shipwheel.lint.subjects import Compose, PythonFile, Script
 
 LOAD = Rule(
     key="model-load-in-handler",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.chains import after_word, appended, in_place, text_of
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.edits.chains import after_word, appended, in_place, text_of
 from shipwheel.lint.finding import Fix, Hit
+from shipwheel.lint.packages.system import action_span, installs_of, leaves_lists, needs_lists, off_layer, only_updates, sudo
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.system_installs import action_span, installs_of, leaves_lists, needs_lists, off_layer, only_updates, sudo
 from shipwheel.lint.wording import listed
 
 BEST_PRACTICES = "https://docs.docker.com/build/building/best-practices/#apt-get"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.chains import after_word, in_place, prepended, text_of
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
+from shipwheel.lint.edits.chains import after_word, in_place, prepended, text_of
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.installs import Install
+from shipwheel.lint.packages.installs import Install
+from shipwheel.lint.packages.system import installs_of, off_layer, only_updates, sudo, verb_span
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.apt import BEST_PRACTICES
-from shipwheel.lint.system_installs import installs_of, off_layer, only_updates, sudo, verb_span
 from shipwheel.lint.tables import table
 from shipwheel.lint.wording import listed
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.python_packages import packages_of
+from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.word import Word
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.references import Reference, references
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
-from shipwheel.lint.ends import TABLE, Ended, ended
+from shipwheel.lint.files.subjects import Compose
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images import ImageFacts, ImageName, example_tag, facts_of, parse_image
-from shipwheel.lint.installs import Requested
-from shipwheel.lint.python_packages import packages_of
+from shipwheel.lint.images.ends import TABLE, Ended, ended
+from shipwheel.lint.images.names import ImageFacts, ImageName, example_tag, facts_of, parse_image
+from shipwheel.lint.packages.installs import Requested
+from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.source import Span
-from shipwheel.lint.subjects import Compose
 from shipwheel.lint.tables import table
 from shipwheel.lint.wording import listed
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from shipwheel.lint.chains import after_word, appended, in_place, text_of, without, without_words
 from shipwheel.lint.dockerfile.stages import Dockerfile, Mount, Step
+from shipwheel.lint.edits.chains import after_word, appended, in_place, text_of, without, without_words
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.installs import Install
+from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.wording import called
 
 _CONFIGURED = re.compile(r"global\.no-cache-dir|\bno-cache-dir\s*=|^\s*no-cache\s*=\s*true", re.MULTILINE)

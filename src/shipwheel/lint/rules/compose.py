@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from shipwheel.lint.composefile import environment, image_of, volumes_of
-from shipwheel.lint.databases import Database, database_of
 from shipwheel.lint.dockerfile.instructions import Fault
+from shipwheel.lint.files.compose import environment, image_of, volumes_of
+from shipwheel.lint.files.subjects import Compose, Manifest, Node, Workflow
+from shipwheel.lint.files.yaml import items, pairs
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.images import parse_image
+from shipwheel.lint.images.databases import Database, database_of
+from shipwheel.lint.images.names import parse_image
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.services import command_of, has_room, is_whole, shares_memory
+from shipwheel.lint.serving.services import command_of, has_room, is_whole, shares_memory
 from shipwheel.lint.source import Source
-from shipwheel.lint.subjects import Compose, Manifest, Node, Workflow
 from shipwheel.lint.wording import listed
-from shipwheel.lint.yamlfile import items, pairs
 
 YAML_SYNTAX = Rule(
     key="yaml-syntax",

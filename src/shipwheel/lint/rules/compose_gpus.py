@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shipwheel.lint.composefile import environment
+from shipwheel.lint.files.compose import environment
+from shipwheel.lint.files.subjects import Compose, Node
+from shipwheel.lint.files.yaml import items, pairs
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.scripts import CUDA_VISIBLE_WITH_DEVICE, gpus
-from shipwheel.lint.services import devices_of, gpus_of
-from shipwheel.lint.subjects import Compose, Node
-from shipwheel.lint.visible import beyond
-from shipwheel.lint.yamlfile import items, pairs
+from shipwheel.lint.serving.services import devices_of, gpus_of
+from shipwheel.lint.serving.visible import beyond
 
 GPU_RESERVATION_SYNTAX = Rule(
     key="gpu-reservation-syntax",

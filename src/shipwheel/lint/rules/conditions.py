@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Source, Span
-from shipwheel.lint.subjects import Script
 
 COND_ALWAYS_TRUE = Rule(
     key="cond-always-true",

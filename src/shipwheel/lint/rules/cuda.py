@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.gpu_packages import TABLE, bringing, compiled, is_of_gpu, loads, named, takes_from_system
-from shipwheel.lint.python_packages import Added, Packages, packages_of
+from shipwheel.lint.packages.gpu import TABLE, bringing, compiled, is_of_gpu, loads, named, takes_from_system
+from shipwheel.lint.packages.python import Added, Packages, packages_of
+from shipwheel.lint.packages.torch_table import TABLE as TORCH
+from shipwheel.lint.packages.torch_table import Loads
+from shipwheel.lint.packages.torch_wheels import called, package, place, torch_build
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.torch_table import TABLE as TORCH
-from shipwheel.lint.torch_table import Loads
-from shipwheel.lint.torch_wheels import called, package, place, torch_build
 
 _COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.gpu_packages import TABLE, Compiled, compiled
-from shipwheel.lint.installs import Install, Requested
-from shipwheel.lint.python_packages import packages_of
+from shipwheel.lint.packages.gpu import TABLE, Compiled, compiled
+from shipwheel.lint.packages.installs import Install, Requested
+from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
 
 _BRINGS_NVCC = re.compile(
     r"cuda[-_]?(?:nvcc|toolkit|compiler|minimal-build|command-line)|nvidia-cuda-(?:toolkit|nvcc)|cuda_\d+\.\d|cuda-\d+-\d+|"

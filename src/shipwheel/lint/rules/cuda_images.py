@@ -9,7 +9,7 @@ from packaging.version import InvalidVersion, Version
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images import ImageName, facts_of
+from shipwheel.lint.images.names import ImageName, facts_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.tables import table
 

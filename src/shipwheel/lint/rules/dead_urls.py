@@ -6,15 +6,15 @@ import re
 from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.edits.written import exchanged
+from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Fix, Hit
+from shipwheel.lint.packages.system_python import system_python
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Source
-from shipwheel.lint.subjects import RequirementsFile, Script
-from shipwheel.lint.system_python import system_python
 from shipwheel.lint.tables import table
 from shipwheel.lint.word import Word
-from shipwheel.lint.written import exchanged
 
 DEAD_URL = Rule(
     key="dead-url",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.image_scripts import runs_in_a_build
-from shipwheel.lint.installed_files import installing, unlinted
-from shipwheel.lint.installs import Install, Requested, install_of
-from shipwheel.lint.python_files import of_environment
-from shipwheel.lint.python_packages import context_path
+from shipwheel.lint.packages.image_scripts import runs_in_a_build
+from shipwheel.lint.packages.installed_files import installing, unlinted
+from shipwheel.lint.packages.installs import Install, Requested, install_of
+from shipwheel.lint.packages.listed import of_environment
+from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.wording import listed
 from shipwheel.project.requirements import DEVELOPMENT
 

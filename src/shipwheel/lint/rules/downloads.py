@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
-from shipwheel.lint.fetching import Fetch, fetches, runs_code, runs_fetched
+from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.image_scripts import runs_in_a_build
+from shipwheel.lint.packages.image_scripts import runs_in_a_build
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import Script
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.fetching import Fetch, fetches, runs_code, runs_fetched
 
 CURL_PIPE_SH = Rule(
     key="curl-pipe-sh",

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from shipwheel.lint.chains import text_of, without_words
-from shipwheel.lint.copying import in_context, tidy
+from shipwheel.lint.context.copying import in_context, tidy
+from shipwheel.lint.context.running import SYSTEM
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
+from shipwheel.lint.edits.chains import text_of, without_words
 from shipwheel.lint.finding import Edit, Fix, Hit
+from shipwheel.lint.packages.system import installs_of, leaves_lists, names_lists
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.running import SYSTEM
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Span
-from shipwheel.lint.system_installs import installs_of, leaves_lists, names_lists
 from shipwheel.lint.wording import listed
 from shipwheel.lint.workspace import BuildContext
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.built import services_built
+from shipwheel.lint.context.origins import absolute, candidates
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.origins import absolute, candidates
-from shipwheel.lint.programs import lacks_package, lacks_program, starts_shell
+from shipwheel.lint.images.built import services_built
+from shipwheel.lint.packages.programs import lacks_package, lacks_program, starts_shell
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving import Start, is_python, one_of_each, starts
+from shipwheel.lint.serving.start import Start, is_python, one_of_each, starts
 from shipwheel.lint.word import Word
 
 MISSING = Rule(

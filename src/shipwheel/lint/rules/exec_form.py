@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from shipwheel.lint.context.origins import origin
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.origins import origin
-from shipwheel.lint.programs import starts_shell
+from shipwheel.lint.packages.programs import starts_shell
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving import SHELLS, is_python
-from shipwheel.lint.shell import Command
+from shipwheel.lint.serving.start import SHELLS, is_python
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Source
 from shipwheel.lint.word import Word
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.image_scripts import runs_in_a_build
-from shipwheel.lint.installs import Requested
+from shipwheel.lint.packages.image_scripts import runs_in_a_build
+from shipwheel.lint.packages.installs import Requested
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import RequirementsFile, Script
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 

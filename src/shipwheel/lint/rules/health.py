@@ -6,16 +6,16 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.built import services_built
+from shipwheel.lint.context.running import beside
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
+from shipwheel.lint.files.subjects import Compose
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
-from shipwheel.lint.programs import lacks_package, lacks_program, python_name
+from shipwheel.lint.images.built import services_built
+from shipwheel.lint.packages.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.running import beside
-from shipwheel.lint.serving import SHELLS, Start, holds_model, is_python, one_of_each, start_of
-from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import Compose
+from shipwheel.lint.serving.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
+from shipwheel.lint.serving.start import SHELLS, Start, holds_model, is_python, one_of_each, start_of
+from shipwheel.lint.shell.command import Command
 
 _REFERENCE = "https://docs.docker.com/reference/dockerfile/#healthcheck"
 

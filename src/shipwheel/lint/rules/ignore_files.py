@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from shipwheel.lint import needed
-from shipwheel.lint.copying import taken, whole_copy
+from shipwheel.lint.context import needed
+from shipwheel.lint.context.copying import taken, whole_copy
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.files.ignore import matcher
+from shipwheel.lint.files.subjects import IgnoreFile
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.ignorefile import matcher
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.source import Span
-from shipwheel.lint.subjects import IgnoreFile
 from shipwheel.lint.wording import listed
 from shipwheel.lint.workspace import BuildContext
 from shipwheel.project.ignore import DockerRules, GitRules

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.built import built_images
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.files.subjects import Manifest, Node, Workload
+from shipwheel.lint.files.yaml import items
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images import ImageName, parse_image
-from shipwheel.lint.pods import (
+from shipwheel.lint.images.built import built_images
+from shipwheel.lint.images.names import ImageName, parse_image
+from shipwheel.lint.rule import Rule
+from shipwheel.lint.serving.pods import (
     PLUMBING,
     accelerators,
     command_of,
@@ -22,10 +25,7 @@ from shipwheel.lint.pods import (
     text,
     whole_containers,
 )
-from shipwheel.lint.rule import Rule
-from shipwheel.lint.sharing import splits_model
-from shipwheel.lint.subjects import Manifest, Node, Workload
-from shipwheel.lint.yamlfile import items
+from shipwheel.lint.serving.sharing import splits_model
 
 LATEST_AND_ALWAYS = Rule(
     key="latest-and-always",

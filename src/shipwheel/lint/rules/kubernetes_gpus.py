@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shipwheel.lint.composefile import environment
+from shipwheel.lint.files.compose import environment
+from shipwheel.lint.files.subjects import Manifest, Node, Workload
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images import facts_of, parse_image
-from shipwheel.lint.pods import (
+from shipwheel.lint.images.names import facts_of, parse_image
+from shipwheel.lint.rule import Rule
+from shipwheel.lint.rules.scripts import CUDA_VISIBLE_WITH_DEVICE, gpus
+from shipwheel.lint.serving.pods import (
     PLUMBING,
     accelerators,
     command_of,
@@ -22,11 +25,8 @@ from shipwheel.lint.pods import (
     visible_devices,
     whole_workloads,
 )
-from shipwheel.lint.rule import Rule
-from shipwheel.lint.rules.scripts import CUDA_VISIBLE_WITH_DEVICE, gpus
-from shipwheel.lint.sharing import has_torch, needs_none, splits_model, trains
-from shipwheel.lint.subjects import Manifest, Node, Workload
-from shipwheel.lint.visible import beyond
+from shipwheel.lint.serving.sharing import has_torch, needs_none, splits_model, trains
+from shipwheel.lint.serving.visible import beyond
 
 SHM_EMPTYDIR_MISSING = Rule(
     key="shm-emptydir-missing",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shipwheel.lint.copying import from_context, whole_copy
+from shipwheel.lint.context.copying import from_context, whole_copy
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Fix, Hit
-from shipwheel.lint.reinstalls import moved, reinstalls
+from shipwheel.lint.packages.reinstalls import moved, reinstalls
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.wording import called, listed
 

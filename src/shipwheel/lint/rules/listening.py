@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.composed import started
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
+from shipwheel.lint.files.subjects import Compose
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.probes import probe_of
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving import Start, is_local, starts
+from shipwheel.lint.serving.composed import started
+from shipwheel.lint.serving.probes import probe_of
+from shipwheel.lint.serving.start import Start, is_local, starts
 from shipwheel.lint.source import Source
-from shipwheel.lint.subjects import Compose
 from shipwheel.lint.wording import listed
 
 EXPOSE_MISMATCH = Rule(

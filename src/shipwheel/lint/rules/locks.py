@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.edits.written import behind
 from shipwheel.lint.finding import Fix, Hit
-from shipwheel.lint.installs import Install
-from shipwheel.lint.python_packages import context_path
+from shipwheel.lint.packages.installs import Install
+from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
-from shipwheel.lint.written import behind
+from shipwheel.lint.shell.command import Command
 
 LOCK_NOT_ENFORCED = Rule(
     key="lock-not-enforced",

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterable, Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.installs import install_of
+from shipwheel.lint.packages.installs import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.dependencies import REQUIREMENTS_NO_HASHES
-from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import Script
+from shipwheel.lint.shell.command import Command
 
 PIP_COMPILE_FLAG = Rule(
     key="pip-compile-flag",

@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable, Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.edits.written import exchanged, taken_out
+from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.install_lines import read_install
-from shipwheel.lint.installs import Install, Requested
+from shipwheel.lint.packages.installs import Install, Requested
+from shipwheel.lint.packages.lines import read_install
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command, Redirect
+from shipwheel.lint.shell.command import Command, Redirect
 from shipwheel.lint.source import Source, Span
-from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.tables import table
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
-from shipwheel.lint.written import exchanged, taken_out
 from shipwheel.project.folder import normalise
 
 PIP_SPECIFIER_REDIRECT = Rule(

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.installs import Install, Requested
+from shipwheel.lint.packages.installs import Install, Requested
+from shipwheel.lint.packages.system_python import added_pythons, distribution_python, has_own_python
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
-from shipwheel.lint.system_python import added_pythons, distribution_python, has_own_python
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.wording import listed
 
 PYTHON_MISMATCH = Rule(

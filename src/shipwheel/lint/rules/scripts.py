@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from shipwheel.lint.dockercli import DockerCall, Option, docker_call
 from shipwheel.lint.dockerfile.stages import Dockerfile
+from shipwheel.lint.files.subjects import Script, Workflow
+from shipwheel.lint.files.yaml import walk
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.images import parse_image
-from shipwheel.lint.installs import install_of
+from shipwheel.lint.images.names import parse_image
+from shipwheel.lint.packages.installs import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.instruction_traps import INLINE_COMMENT
-from shipwheel.lint.sharing import has_torch, needs_none, splits_model, trains
-from shipwheel.lint.shell import Command
-from shipwheel.lint.subjects import Script, Workflow
-from shipwheel.lint.visible import beyond, devices_given
-from shipwheel.lint.yamlfile import walk
+from shipwheel.lint.serving.sharing import has_torch, needs_none, splits_model, trains
+from shipwheel.lint.serving.visible import beyond, devices_given
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.docker import DockerCall, Option, docker_call
 
 PRUNE_VOLUMES = Rule(
     key="prune-volumes",

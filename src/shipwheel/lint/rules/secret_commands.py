@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.secrets import judged, leaks, secret_name
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Span
-from shipwheel.lint.subjects import RequirementsFile, Script
 from shipwheel.lint.word import Word
 
 SECRET_RUN = Rule(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from shipwheel.lint.composefile import environment
-from shipwheel.lint.dockercli import PROGRAMS, docker_call
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.files.compose import environment
+from shipwheel.lint.files.subjects import Compose, Manifest, Node, Script, Workflow
+from shipwheel.lint.files.yaml import pairs, walk
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.secrets import generated, judged, leaks, secret_name
+from shipwheel.lint.shell.docker import PROGRAMS, docker_call
 from shipwheel.lint.source import Source, Span
-from shipwheel.lint.subjects import Compose, Manifest, Node, Script, Workflow
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
-from shipwheel.lint.yamlfile import pairs, walk
 
 SECRET_ENV = Rule(
     key="secret-env",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Source
 
 NOOP_EXPORT = Rule(

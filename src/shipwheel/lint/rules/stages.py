@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
 
+from shipwheel.lint.context.running import SYSTEM, for_running, removed, tools
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images import well_known
-from shipwheel.lint.installs import Install, Requested
-from shipwheel.lint.python_packages import packages_of
+from shipwheel.lint.images.names import well_known
+from shipwheel.lint.packages.installs import Install, Requested
+from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.running import SYSTEM, for_running, removed, tools
 from shipwheel.lint.source import Span
 from shipwheel.lint.tables import table
 from shipwheel.lint.wording import listed

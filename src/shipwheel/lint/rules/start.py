@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.composed import started
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
+from shipwheel.lint.files.subjects import Compose, Manifest
 from shipwheel.lint.finding import Edit, Fix, Hit
-from shipwheel.lint.images import ImageFacts
+from shipwheel.lint.images.names import ImageFacts
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.servers import given, option_of
-from shipwheel.lint.serving import SHELLS, Start, holds_model, is_python, one_of_each, starts
-from shipwheel.lint.subjects import Compose, Manifest
+from shipwheel.lint.serving.composed import started
+from shipwheel.lint.serving.servers import given, option_of
+from shipwheel.lint.serving.start import SHELLS, Start, holds_model, is_python, one_of_each, starts
 from shipwheel.lint.word import Word
 
 SYNC = Rule(

@@ -7,10 +7,10 @@ from fnmatch import fnmatch
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.python_packages import Added, packages_of
+from shipwheel.lint.packages.python import Added, packages_of
+from shipwheel.lint.packages.torch_wheels import applies, install_of_added, place
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.tables import table
-from shipwheel.lint.torch_wheels import applies, install_of_added, place
 from shipwheel.native.known import known
 
 TABLE = "libraries.toml"

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
+from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.installed_files import installed_files
-from shipwheel.lint.installs import Install, Requested, install_of
-from shipwheel.lint.python_packages import Added, packages_of
-from shipwheel.lint.rule import Rule
-from shipwheel.lint.subjects import RequirementsFile, Script
-from shipwheel.lint.torch_table import TABLE, release_of, tensorflow_loads, torch_for
-from shipwheel.lint.torch_wheels import (
+from shipwheel.lint.packages.installed_files import installed_files
+from shipwheel.lint.packages.installs import Install, Requested, install_of
+from shipwheel.lint.packages.python import Added, packages_of
+from shipwheel.lint.packages.torch_table import TABLE, release_of, tensorflow_loads, torch_for
+from shipwheel.lint.packages.torch_wheels import (
     FAMILY,
     Indexes,
     applies,
@@ -27,6 +26,7 @@ from shipwheel.lint.torch_wheels import (
     package,
     place,
 )
+from shipwheel.lint.rule import Rule
 
 _PREVIOUS = "https://pytorch.org/get-started/previous-versions/"
 

@@ -9,11 +9,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.installs import Requested
-from shipwheel.lint.python_packages import Added, packages_of
-from shipwheel.lint.rule import Rule
-from shipwheel.lint.torch_table import TABLE, release_of, torch_for
-from shipwheel.lint.torch_wheels import (
+from shipwheel.lint.packages.installs import Requested
+from shipwheel.lint.packages.python import Added, packages_of
+from shipwheel.lint.packages.torch_table import TABLE, release_of, torch_for
+from shipwheel.lint.packages.torch_wheels import (
     applies,
     by_pip,
     called,
@@ -23,6 +22,7 @@ from shipwheel.lint.torch_wheels import (
     place,
     torch_build,
 )
+from shipwheel.lint.rule import Rule
 
 _CPU_NAME = re.compile(r"(?:^|[._-])cpu(?:[._-]|$)", re.IGNORECASE)
 _DEVICE = re.compile(r"(?:^|_)DEVICE$")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from shipwheel.lint.development import for_development
+from shipwheel.lint.context.running import FOR_DEVELOPERS, SYSTEM, for_running, removed, tools
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
+from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.python_packages import Added, packages_of
+from shipwheel.lint.packages.development import for_development
+from shipwheel.lint.packages.python import Added, packages_of
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.running import FOR_DEVELOPERS, SYSTEM, for_running, removed, tools
-from shipwheel.lint.serving import start_of
+from shipwheel.lint.serving.start import start_of
 from shipwheel.lint.source import Span
-from shipwheel.lint.subjects import Script
 from shipwheel.lint.wording import listed
 
 DEV_TOOLS_FINAL = Rule(

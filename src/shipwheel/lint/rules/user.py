@@ -6,15 +6,15 @@ import re
 import stat
 from collections.abc import Iterator
 
+from shipwheel.lint.context.origins import origin
+from shipwheel.lint.context.running import beside
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images import ImageFacts
-from shipwheel.lint.installs import Install
-from shipwheel.lint.origins import origin
+from shipwheel.lint.images.names import ImageFacts
+from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.running import beside
-from shipwheel.lint.serving import SHELLS, is_python, one_of_each, start_of
-from shipwheel.lint.shell import Command
+from shipwheel.lint.serving.start import SHELLS, is_python, one_of_each, start_of
+from shipwheel.lint.shell.command import Command
 
 NO_USER = Rule(
     key="no-user",

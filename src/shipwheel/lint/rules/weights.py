@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.modelhub import HEAVY, WEIGHTS, Fetch, fetch_of_url, fetches, in_python
-from shipwheel.lint.python_packages import context_path
+from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.shell import Command
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.modelhub import HEAVY, WEIGHTS, Fetch, fetch_of_url, fetches, in_python
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 from shipwheel.lint.workspace import BuildContext

@@ -45,7 +45,8 @@ APT_CACHE = [
     Twin(
         rule="apt-cache",
         bad="FROM jenkins/agent:1\nRUN sudo apt-get update && sudo apt-get install -y curl\n",
-        fixed="FROM jenkins/agent:1\nRUN sudo apt-get update && sudo apt-get install -y curl && sudo rm -rf /var/lib/apt/lists/*\n",
+        fixed="FROM jenkins/agent:1\n"
+        "RUN sudo apt-get update && sudo apt-get install -y curl && sudo rm -rf /var/lib/apt/lists/*\n",
     ),
     Twin(  # archives in a mount, lists in the layer
         rule="apt-cache",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shipwheel.lint import torch_table
+from shipwheel.lint.packages import torch_table
 from support.linting import Twin
 
 WHL = "https://download.pytorch.org/whl"

@@ -1,0 +1,1 @@
+"""Fixes: edits of text that change nothing else, and rounds of them."""

@@ -1,0 +1,1 @@
+"""The files beside Dockerfiles: what each holds, with the place of everything."""

@@ -1,0 +1,1 @@
+"""Images by their names: what well-known ones hold, when they end, which ones the linted files build."""

@@ -1,0 +1,52 @@
+"""What gets no updates any more, by data/lint/eol.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from shipwheel.lint.images.names import ImageFacts
+from shipwheel.lint.tables import date_of, table
+
+TABLE = "eol.toml"
+
+_NAMES = {
+    "debian": "Debian",
+    "ubuntu": "Ubuntu",
+    "alpine": "Alpine",
+    "centos": "CentOS",
+    "centos-stream": "CentOS Stream",
+    "ubi": "Red Hat UBI",
+    "rockylinux": "Rocky Linux",
+    "amazonlinux": "Amazon Linux",
+    "fedora": "Fedora",
+    "python": "Python",
+    "tensorflow": "TensorFlow",
+    "pytorch": "PyTorch",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A release that was over on the day of the table, such as "Debian buster", since when, and those that were not."""
+
+    what: str
+    since: date
+    supported: tuple[str, ...]
+
+
+def ended(facts: ImageFacts) -> list[Ended]:
+    """What is over of that which an image holds: its distribution, its Python, its framework."""
+    parts = [(facts.distribution, facts.release), ("python", facts.python)]
+    parts.append((facts.framework, facts.framework_version.partition(".")[0]))
+    found = (_ended(kind, release) for kind, release in parts if release)
+    return [one for one in found if one]
+
+
+def _ended(kind: str, release: str) -> Ended | None:
+    today = date.fromisoformat(date_of(TABLE))
+    ends = {name: end for name, end in table(TABLE).get(kind, {}).items() if isinstance(end, date)}
+    if release not in ends or ends[release] >= today:
+        return None
+    supported = tuple(f"{_NAMES[kind]} {name}" for name, end in ends.items() if end >= today)
+    return Ended(what=f"{_NAMES[kind]} {release}", since=ends[release], supported=supported)

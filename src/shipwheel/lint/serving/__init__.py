@@ -1,0 +1,1 @@
+"""What containers run, where it listens, and how its health is asked."""

@@ -1,0 +1,93 @@
+"""Commands of a shell text, read with tree-sitter: what runs, with which words, joined by which operators, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from shipwheel.lint.source import Excerpt, Source, Span
+from shipwheel.lint.word import Word
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """`NAME=value` before a command, alone, or as an argument of export, declare, local, readonly."""
+
+    name: str
+    value: Word
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """`operator` is one of > >> < 2> 2>> &> >& <<< and the like, with its descriptor; `target` None for heredocs."""
+
+    operator: str
+    target: Word | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A simple command.
+
+    `program` is the base name of what runs, behind wrappers (`sudo`, `env`, `exec`, `time`, `nice`, `nohup`, `command` ...) and
+    assignments; empty where there is only an assignment. `words[0]` is the program's word, `words[1:]` its arguments. Of
+    `sh -c TEXT` both the outer command and those inside TEXT are listed, the latter with "sh -c" in `inside`.
+    `before` and `after` are the operators that join it to its neighbours: "", "&&", "||", ";", "|", "|&", "&" (a newline is
+    ";"). `inside` are the constructs around it, outermost first: "if" (the condition), "then", "else", "for", "while", "case",
+    "function", "subshell", "group", "substitution", "sh -c", "negation".
+    `wrappers` are the words before the program, such as sudo.
+    """
+
+    program: str
+    words: tuple[Word, ...]
+    span: Span
+    assignments: tuple[Assignment, ...] = ()
+    redirects: tuple[Redirect, ...] = ()
+    before: str = ""
+    after: str = ""
+    inside: tuple[str, ...] = ()
+    wrappers: tuple[Word, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[Word, ...]:
+        """What follows the program."""
+        return self.words[1:]
+
+    def has(self, *options: str) -> bool:
+        """Whether one of these words is an argument, or `--option=value` for a long one; clusters such as -qy hold -y."""
+        return any(_is_option(word.text, option) for word in self.arguments for option in options)
+
+
+def _is_option(text: str, option: str) -> bool:
+    if option.startswith("--") or len(option) != 2:
+        return text == option or text.startswith(f"{option}=")
+    return text == option or (text[:1] == "-" and text[:2] != "--" and text[1:].isalpha() and option[1] in text[1:])
+
+
+def parse_shell(excerpt: Excerpt, variables: Mapping[str, str]) -> tuple[Command, ...]:
+    """All simple commands in the order of the text; never raises, whatever the text.
+
+    `variables` are those known before (ENV, ARG defaults); assignments of constants in the text itself are followed in order.
+    A variable that holds a whole command (`$PIP install x` with PIP="pip --quiet") is split into words, all with its span.
+    """
+    from shipwheel.lint.shell.tree import commands_in
+
+    return tuple(commands_in(excerpt, variables))
+
+
+def parse_words(words: Sequence[Word], source: Source, variables: Mapping[str, str]) -> tuple[Command, ...]:
+    """The command of a JSON form, no variable put in by a shell; for `["sh", "-c", TEXT]` also those inside TEXT."""
+    from shipwheel.lint.shell.tree import inner_commands, inner_text
+    from shipwheel.lint.shell.wrappers import unwrapped
+
+    if not words:
+        return ()
+    span = (words[0].span[0], words[-1].span[1])
+    command = unwrapped(Command(program="", words=tuple(words), span=span))
+    text = inner_text(command)
+    excerpt = None
+    if text and source.text[text.span[0] + 1 : text.span[1] - 1] == text.text:
+        excerpt = Excerpt.whole(source, (text.span[0] + 1, text.span[1] - 1))
+    return (command, *inner_commands(command, excerpt, variables))

@@ -1,0 +1,140 @@
+"""What commands download of models: from Hugging Face, Ollama, torch.hub, or plain addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.source import Span
+from shipwheel.lint.word import Word
+
+WEIGHTS = re.compile(
+    r"\.(?:safetensors|gguf|ggml|ckpt|pth|pt|onnx|engine|nemo|mar|tflite|caffemodel|pdparams|bin|h5|keras|model|torchscript)$",
+    re.I,
+)
+"""Suffixes of files that may hold weights; .bin, .h5 and .model hold other things, too."""
+
+HEAVY = re.compile(
+    r"\.(?:safetensors|gguf|ckpt|nemo)$|(?:pytorch_model|diffusion_pytorch_model|tf_model|model-\d+-of-\d+)[\w.-]*\.(?:bin|h5)$",
+    re.I,
+)
+"""Files that hardly anyone makes for less than 100 MB."""
+
+_SMALL = re.compile(
+    r"tiny|mini-?lm|nano|yolo(?:v?\d+)[ns]\b|small|bert-(?:mini|small)|silero|mobilenet|punkt|en_core_web_sm", re.I
+)
+_HUB_FILE = re.compile(
+    r"https?://(?:hf\.co|huggingface\.co|hf-mirror\.com)/(?:datasets/|spaces/)?[\w.${}-]+/[\w.${}-]+/(?:resolve|raw|blob)/([^/\s]+)/(\S+)"
+)
+_FLOATING = ("main", "master", "HEAD")
+
+_CALL = re.compile(
+    r"\b(?P<name>[\w.]*?(?:from_pretrained|snapshot_download|hf_hub_download|load_dataset|SentenceTransformer|CrossEncoder"
+    r"|WhisperModel|hub\.load|load_model))\((?P<arguments>[^()]*(?:\([^()]*\)[^()]*)*)\)"
+)
+_LITERAL = re.compile(r"""(?:^|[(,=]\s*)\s*["']([\w.-]+(?:/[\w.-]+)?(?::[\w.-]+)?)["']""")
+_LIGHT = re.compile(r"Tokenizer|Processor|Config|FeatureExtractor")
+_PYTHON = re.compile(r"python[\d.]*|uv|poetry|conda|pixi|ipython")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """A model that a command downloads. `pinned`: to a revision or tag, None where not known; `large`: over 100 MB, as
+    far as the name says."""
+
+    what: str
+    span: Span
+    pinned: bool | None = None
+    large: bool = False
+    revision: str = "--revision COMMIT"
+    """What pins it."""
+
+
+def fetches(command: Command) -> Iterator[Fetch]:
+    """What a command downloads."""
+    words = command.arguments
+    texts = [word.text for word in words]
+    if command.program in ("huggingface-cli", "hf") and texts[:1] == ["download"]:
+        yield from _hub_cli(command, words[1:])
+    elif command.program == "ollama" and texts[:1] == ["pull"]:
+        yield from (_ollama(command, word) for word in words[1:2])
+    elif command.program in ("wget", "curl", "aria2c"):
+        yield from filter(None, (fetch_of_url(word) for word in words))
+    elif command.program in ("git", "git-lfs") and "clone" in texts:
+        yield from (_cloned(word) for word in words if re.match(r"https?://(?:hf\.co|huggingface\.co)/(?!spaces/)", word.text))
+    elif _PYTHON.fullmatch(command.program):
+        yield from (found for word in words if "(" in word.text for found in in_python(word.text, word.span))
+
+
+def _hub_cli(command: Command, words: tuple[Word, ...]) -> Iterator[Fetch]:
+    name = next((word for word in words if not word.text.startswith("-")), None)
+    if name is None:
+        return
+    pinned = command.has("--revision")
+    unsure = not pinned and any(not word.known and word is not name for word in words)
+    files = [word.text for word in words if not word.text.startswith("-") and word is not name and "." in word.text]
+    only_small = bool(files) and not any(WEIGHTS.search(file) or "*" in file for file in files)
+    local_dataset = any(word.text in ("dataset", "space") for word in words)
+    yield Fetch(
+        what=name.text,
+        span=command.span,
+        pinned=None if unsure else pinned,
+        large=not only_small and not local_dataset and not _SMALL.search(name.text),
+    )
+
+
+def _ollama(command: Command, word: Word) -> Fetch:
+    name, _, tag = word.text.rpartition(":")
+    pinned = bool(name) and tag != "latest"
+    return Fetch(what=word.text, span=command.span, pinned=pinned if word.known else None, large=True, revision="a tag")
+
+
+def _cloned(word: Word) -> Fetch:
+    return Fetch(what=word.text.rpartition(".co/")[2], span=word.span, pinned=None, large=not _SMALL.search(word.text))
+
+
+def fetch_of_url(word: Word) -> Fetch | None:
+    """What an address downloads, if it is a model."""
+    text = word.text
+    found = _HUB_FILE.search(text)
+    file = text.partition("?")[0]
+    if not found:
+        named = WEIGHTS.search(file) and "://" in text and HEAVY.search(file)
+        return Fetch(what=file.rpartition("/")[2], span=word.span, large=not _SMALL.search(file)) if named else None
+    file = found[2].partition("?")[0]
+    return Fetch(
+        what=file.rpartition("/")[2],
+        span=word.span,
+        pinned=None if "$" in found[1] else found[1] not in _FLOATING,
+        large=HEAVY.search(file) is not None and not _SMALL.search(file),
+        revision="/resolve/COMMIT/ instead of /resolve/main/",
+    )
+
+
+def in_python(text: str, span: Span) -> Iterator[Fetch]:
+    """What a Python program downloads whose whole text is known, at the place of that text."""
+    for match in _CALL.finditer(text):
+        kind = match["name"].rpartition(".")[2]
+        name = _LITERAL.search(match["arguments"])
+        if not name or name[1].startswith(".") or (kind == "load_model" and "whisper" not in text):
+            continue
+        yield _called(match["name"], kind, name[1], match["arguments"], span)
+
+
+def _called(whole: str, kind: str, name: str, arguments: str, span: Span) -> Fetch:
+    light = (
+        kind == "load_dataset" or (kind == "from_pretrained" and _LIGHT.search(whole) is not None) or kind == "hf_hub_download"
+    )
+    hub = kind == "load" or whole.endswith("hub.load")
+    if hub:
+        pinned: bool | None = ":" in name if "/" in name and "source" not in arguments else None
+    elif kind in ("load_model", "WhisperModel", "load_dataset"):
+        pinned = None
+    else:
+        pinned = "revision" in arguments
+    large = not light and not hub and not _SMALL.search(name) and not (kind == "load_model" and name == "base")
+    return Fetch(
+        what=name, span=span, pinned=pinned, large=large, revision="a tag (`owner/repo:v1.0`)" if hub else 'revision="COMMIT"'
+    )
