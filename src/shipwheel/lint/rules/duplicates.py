@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
 from shipwheel.lint.context.copying import in_context, tidy
@@ -180,31 +180,37 @@ RM_LATER_LAYER = Rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Added:
-    path: str
-    step: Step
-
-
 @RM_LATER_LAYER.check(Dockerfile)
 def removed_late(dockerfile: Dockerfile) -> Iterator[Hit]:
     """rm of what COPY, ADD, curl, wget or git clone of an earlier step made; packages that are purged in a later RUN."""
+    brought = _Brought(dockerfile.context)
     for stage in dockerfile.kept:
         for number, step in enumerate(stage.steps):
             if step.keyword == "RUN":
                 inherited = [one for above in stage.lineage[:-1] for one in above.steps if not one.onbuild]
                 earlier = [*inherited, *stage.steps[:number]]
-                yield from _removals(dockerfile.context, step, earlier)
+                yield from _removals(brought, step, earlier)
 
 
-def _removals(context: BuildContext, step: Step, earlier: Sequence[Step]) -> Iterator[Hit]:
-    added: list[_Added] | None = None
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What steps bring into a context's image; each is asked once."""
+
+    context: BuildContext
+    paths: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def by(self, step: Step) -> tuple[str, ...]:
+        if id(step) not in self.paths:
+            self.paths[id(step)] = tuple(_added(self.context, step))
+        return self.paths[id(step)]
+
+
+def _removals(brought: _Brought, step: Step, earlier: Sequence[Step]) -> Iterator[Hit]:
     for command in step.commands:
         if command.program == "rm":
-            added = list(_all_added(context, earlier)) if added is None else added
             paths = list(_paths(step, command))
-            names = [one.path for path in paths for one in added if _removes(path, one.path)]
-            names += [path for path in paths if any(_part(context, one, path) for one in earlier)]
+            names = [one for path in paths for other in earlier for one in brought.by(other) if _removes(path, one)]
+            names += [path for path in paths if any(_part(brought.context, one, path) for one in earlier)]
             if any(map(_installs_python, earlier)) and not _installs_python(step):
                 names += [path for path in paths if "-packages/" in path]
             if any(map(names_lists, paths)) and not installs_of(step, "apt", "update") and any(map(leaves_lists, earlier)):
@@ -250,12 +256,11 @@ def _purged(command: Command, earlier: Sequence[Step]) -> Iterator[Hit]:
         yield Hit(span=command.span, message=message, remedy="Install, use and remove it in one RUN, or in a stage of its own")
 
 
-def _all_added(context: BuildContext, steps: Sequence[Step]) -> Iterator[_Added]:
-    for step in steps:
-        if step.keyword in ("COPY", "ADD"):
-            yield from (_Added(path, step) for path in _copied(context, step))
-        for command in step.commands if step.keyword == "RUN" else ():
-            yield from (_Added(path, step) for path in _fetched(step, command) if path)
+def _added(context: BuildContext, step: Step) -> Iterator[str]:
+    if step.keyword in ("COPY", "ADD"):
+        yield from _copied(context, step)
+    for command in step.commands if step.keyword == "RUN" else ():
+        yield from _fetched(step, command)
 
 
 def _copied(context: BuildContext, step: Step) -> Iterator[str]:
