@@ -17,7 +17,6 @@ from shipwheel import errors
 from shipwheel.cli.main import VERBS, cli
 from shipwheel.errors import ShipwheelError
 from shipwheel.lint.rule import Rule, rules
-from shipwheel.lint.tables import date_of
 from shipwheel.project import settings_schema
 from shipwheel_serve import settings as service
 
@@ -109,9 +108,8 @@ def _rules() -> str:
 def _rule(rule: Rule) -> Iterator[str]:
     fix = {"automatic": "--fix", "suggested": "by hand", "none": "none"}[rule.fix]
     off = ", off by default" if rule.off else ""
-    dated = f" Facts as of {date_of(rule.dated)}." if rule.dated else ""
     yield f"## {rule.key}\n"
-    yield f"{rule.title} ({rule.severity}{off}; fix: {fix}). {rule.why}{dated}\n"
+    yield f"{rule.title} ({rule.severity}{off}; fix: {fix}). {rule.reason}\n"
     yield f"Remedy: {rule.remedy}\n"
     yield f"Source: {rule.source}\n"
 

@@ -254,15 +254,14 @@ def _explained(name: str) -> str:
 
 
 def _about(rule: Rule) -> str:
-    from shipwheel.lint.tables import date_of
-
     fixes = {"automatic": "--fix mends it, where that is safe", "suggested": "by hand", "none": "none"}
-    rows = [
-        f"{rule.key} ({rule.severity}{', off by default' if rule.off else ''})",
-        f"  {rule.title}",
-        f"  why:    {rule.why}",
-        f"  remedy: {rule.remedy}",
-        f"  fix:    {fixes[rule.fix]}",
-        f"  source: {rule.source}",
-    ]
-    return "\n".join([*rows, *([f"  facts:  as of {date_of(rule.dated)}"] if rule.dated else [])])
+    return "\n".join(
+        [
+            f"{rule.key} ({rule.severity}{', off by default' if rule.off else ''})",
+            f"  {rule.title}",
+            f"  why:    {rule.reason}",
+            f"  remedy: {rule.remedy}",
+            f"  fix:    {fixes[rule.fix]}",
+            f"  source: {rule.source}",
+        ]
+    )

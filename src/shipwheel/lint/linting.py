@@ -155,7 +155,7 @@ def _finding(rule: Rule, source: Source, hit: Hit) -> Finding:
         source=source,
         span=hit.span,
         message=hit.message,
-        why=rule.why,
+        why=rule.reason,
         remedy=hit.remedy or rule.remedy,
         fix=hit.fix,
     )

@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 from typing import Any, Literal, TypeVar
 
 from shipwheel.lint.finding import Hit, Severity
+from shipwheel.lint.tables import date_of
 
 FixKind = Literal["automatic", "suggested", "none"]
 
@@ -23,7 +24,7 @@ class Rule:
 
     `key` is its name for users, for ever. `title`, `why` and `remedy` are a sentence each: what it catches, what it costs
     and what to write instead. `source` is the page that says so (an address, or the name and section of a specification).
-    `dated` names the table of data/lint/ that it rests on; its date is shown with each finding. `off`: only with --select.
+    `dated` names the table of data/lint/ that it rests on; its day is told with the reason. `off`: only with --select.
     """
 
     key: str
@@ -36,6 +37,11 @@ class Rule:
     dated: str = ""
     off: bool = False
     checks: list[tuple[type[Any], Check[Any]]] = field(default_factory=list)
+
+    @property
+    def reason(self) -> str:
+        """Why, with the day of the table that it rests on."""
+        return f"{self.why} (as of {date_of(self.dated)})" if self.dated else self.why
 
     def check(self, kind: type[Subject]) -> Callable[[Check[Subject]], Check[Subject]]:
         """Decorator: the function yields this rule's hits in a subject of that kind. A rule may have one for each kind."""

@@ -10,9 +10,7 @@ from itertools import groupby
 
 from shipwheel.lint.finding import Finding, Severity
 from shipwheel.lint.report.places import region
-from shipwheel.lint.rule import rules
 from shipwheel.lint.secrets import redacted
-from shipwheel.lint.tables import date_of
 
 WIDTH = 110
 """Columns of a source line that are shown, where no terminal has fewer."""
@@ -38,7 +36,7 @@ def as_text(findings: Iterable[Finding], style: Style, columns: int = 0) -> Iter
             yield _head(finding, style)
             yield from _line(finding, style, room)
         if (rule,) not in said:
-            yield from _wrapped(_why(finding), columns, "      ")
+            yield from _wrapped(printable(finding.why), columns, "      ")
         if (name, rule, remedy, mends) not in said:
             arrow, mark = style("→", fg="green"), style(f" ({mends})", dim=True) if mends else ""
             first, *more = _wrapped(printable(remedy), columns, "        ")
@@ -50,11 +48,6 @@ def as_text(findings: Iterable[Finding], style: Style, columns: int = 0) -> Iter
 
 def _kind(finding: Finding) -> tuple[str, str, str, str]:
     return finding.source.name, finding.rule, finding.remedy, "--fix does it" if finding.fix else ""
-
-
-def _why(finding: Finding) -> str:
-    dated = rules()[finding.rule].dated
-    return f"{printable(finding.why)}{f' (as of {date_of(dated)})' if dated else ''}"
 
 
 def _wrapped(text: str, columns: int, indent: str) -> list[str]:
