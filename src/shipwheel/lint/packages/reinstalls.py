@@ -25,6 +25,9 @@ _NO_CODE = re.compile(
 )
 """How folders are named in which no code of one's own lies, and programs without a suffix."""
 
+_FOLDER = re.compile(r"(?=.*[a-z])(?!.*file$)[A-Za-z][A-Za-z0-9_-]*")
+"""A name that a folder of code may have; LICENSE and Makefile are others."""
+
 _HARMLESS = frozenset(("echo", "set", "export", "true", "useradd", "adduser", "groupadd", "addgroup", "mkdir", ""))
 _SETTINGS = frozenset(("ENV", "ARG", "LABEL", "EXPOSE", "WORKDIR", "USER", "SHELL"))
 _INCLUDES = re.compile(
@@ -70,7 +73,8 @@ def _are_main(before: Sequence[Step], found: Sequence[Install]) -> bool:
 def _brings_code(context: BuildContext, step: Step) -> bool:
     if whole_copy(step):
         return context.alone or any(path.endswith(_CODE) for path in context.files())
-    own = not step.destination.startswith(("/usr/", "/opt/", "/etc/", "/tmp/", "/bin/"))
+    place = step.destination
+    own = place.startswith("/usr/src/") or not place.startswith(("/usr/", "/opt/", "/etc/", "/tmp/", "/bin/"))
     return own and any(_is_code(context, tidy(word.text)) for word in from_context(step))
 
 
@@ -86,7 +90,7 @@ def _is_code(context: BuildContext, source: str) -> bool:
     if context.is_folder(source):
         return any(path.endswith(".py") for path in context.files(source))
     name = posixpath.basename(source)
-    return not context.exists(source) and re.fullmatch(r"[a-z][a-z0-9_-]*", name) is not None and not _NO_CODE.search(name)
+    return not context.exists(source) and _FOLDER.fullmatch(name) is not None and not _NO_CODE.search(name.lower())
 
 
 def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iterator[tuple[int, Install]]:

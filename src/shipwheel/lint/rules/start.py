@@ -120,8 +120,13 @@ def _buffered(file: Dockerfile) -> Iterator[Hit]:
             )
 
 
+_UNBUFFERED = re.compile(r"\.dkr\.ecr\.|deep-learning-containers/")
+"""AWS' deep learning containers set the variable (aws/deep-learning-containers, pytorch/inference/docker/2.2/py3)."""
+
+
 def _known(stage: Stage) -> bool:
-    return stage.facts != ImageFacts() and not stage.facts.serves
+    image = stage.root_image
+    return stage.facts != ImageFacts() and not stage.facts.serves and not (image and _UNBUFFERED.search(image.repository))
 
 
 def _captures(start: Start) -> Word | None:
@@ -152,7 +157,9 @@ _INSTALLERS = frozenset({"pip", "uv", "conda", "poetry", "pipenv"})
 
 
 def _may_buffer(stage: Stage, start: Start) -> bool:
-    """Whether it is a script that is not here to be read, in an image whose packages are Python's."""
+    """Whether it is a script that is not here to be read, in an image whose packages are Python's, or a program of a venv."""
+    if start.here and re.search(r"venv/bin/[\w.-]+$", start.words[0].text):
+        return True
     shell = start.program in SHELLS and any(not word.text.startswith("-") for word in start.arguments)
     script = shell or start.program == "make" or start.program.endswith(".sh")
     installs = any(install.manager in _INSTALLERS for step in stage.all_steps for install in step.installs)

@@ -70,6 +70,8 @@ _DATA = re.compile(
     r"\.(?:csv|tsv|parquet|feather|arrow|npy|npz|tfrecords?|h5|hdf5|lmdb|jsonl|pkl|pickle|zip|tar|gz|jpe?g|png|wav|mp4|xlsx|db|sqlite)$",
     re.I,
 )
+_TABLES = re.compile(r"\.(?:parquet|feather|arrow|tfrecords?|hdf5|lmdb)$", re.I)
+"""Data whatever its size, where that is not known."""
 _OUTPUTS = re.compile(
     r"mlruns|mlartifacts|wandb|runs|logs|lightning_logs|tb_logs|tensorboard_logs|checkpoints|outputs?|multirun"
 )
@@ -189,13 +191,14 @@ def _of_script(step: Step, command: Command) -> Iterator[Fetch]:
 
 @DATA_BAKED.check(Dockerfile)
 def data_baked(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """COPY of data: a folder of that name that is not on disk, or more than 10 MB of it."""
+    """COPY of data: a folder or a table by its name, where it is not on disk, else more than 10 MB of it."""
     for step, word in _context_sources(dockerfile):
         path = _path(word.text)
         folder = path.removesuffix("/*")
         if not dockerfile.context.exists(folder):
-            if not dockerfile.context.left_out(folder) and _DATA_FOLDERS.fullmatch(folder):
-                yield Hit(span=word.span, message=f"{step.keyword} puts the folder {word.text} into the image")
+            what = "the folder " if _DATA_FOLDERS.fullmatch(folder) else ""
+            if not dockerfile.context.left_out(folder) and (what or _TABLES.search(folder)):
+                yield Hit(span=word.span, message=f"{step.keyword} puts {what}{word.text} into the image")
         elif path != ".":
             sizes = {file: _size(dockerfile.context, file) for file in _files(dockerfile.context, word) if _DATA.search(file)}
             if (total := sum(sizes.values())) > DATA_BYTES:

@@ -30,6 +30,13 @@ ORDER = [
         fixed="FROM python:3.12\r\nCOPY --chown=1000:1000 env/requirements.txt /app/env/\r\n"
         "RUN pip install -r /app/env/requirements.txt\r\nCOPY --chown=1000:1000 . /app",
     ),
+    Twin(  # where applications lie, too, and folders with capitals
+        rule="copy-before-install",
+        bad="FROM python:3.12\nWORKDIR /usr/src/app\nCOPY MLOps_Project/ MLOps_Project/\nCOPY requirements.txt .\n"
+        "RUN pip install -r requirements.txt\n",
+        good="FROM python:3.12\nCOPY LICENSE Makefile ./\nCOPY requirements.txt .\nRUN pip install -r requirements.txt\n",
+        line=3,
+    ),
     Twin(  # apt too, and several files
         rule="copy-before-install",
         files={**FILES, "dev.txt": "x==1\n"},

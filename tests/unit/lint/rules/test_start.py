@@ -46,6 +46,12 @@ TWINS = [
         fixed=SLIM.replace("\n", " AS run\r\n") + "ENV PYTHONUNBUFFERED=1\r\nCMD uvicorn main:app\r\n",
     ),
     Twin(rule="unbuffered-missing", good=SLIM + "CMD python\n"),
+    Twin(  # a program of a virtual environment; an image that sets the variable
+        rule="unbuffered-missing",
+        bad=SLIM + 'ENTRYPOINT ["/opt/venv/bin/vllm-router"]\n',
+        good="FROM 763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.2.0-gpu-py310\nCMD python serve.py\n",
+        line=1,
+    ),
     Twin(  # a script that is not here
         rule="unbuffered-missing",
         bad=SLIM + 'RUN pip install flask==3.1.0\nCMD ["/bin/sh", "/app/run.sh"]\n',

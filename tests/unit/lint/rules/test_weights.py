@@ -80,6 +80,12 @@ BAKED = [
 ]
 DATA = [
     Twin(rule="data-baked", bad=BASE + "COPY data/ ./data/\n", good=BASE + "COPY src/data/ ./src/data/\nCOPY data.dvc .\n"),
+    Twin(  # a table whose size is not known, and one that is small
+        rule="data-baked",
+        bad=BASE + "COPY items.parquet app.py ./\n",
+        good=BASE + "COPY items.parquet app.py ./\n",
+        good_files={"items.parquet": "PAR1", "app.py": ""},
+    ),
     Twin(
         rule="data-baked",
         bad=BASE + "COPY datasets/* /d/\n",
