@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from shipwheel.lint.context.origins import origin
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
-from shipwheel.lint.serving.start import SHELLS, Start, start_of
+from shipwheel.lint.serving.start import Start, start_of
+from shipwheel.lint.shell.command import SHELLS
 from shipwheel.lint.word import Word
 
 _VENV = re.compile(r"/(?:opt|app|venv|root|home|usr)/(?:.*/)?bin/([\w.+-]+)")

@@ -35,16 +35,16 @@ def load_manifest(source: Source, workspace: Workspace) -> Manifest | None:
 
 def _objects(root: Node) -> Iterator[Node]:
     """A document, or the items of a List."""
-    if not (_text(root, "apiVersion") and _text(root, "kind")):
+    if not (root.text_at("apiVersion") and root.text_at("kind")):
         return
-    if _text(root, "kind").endswith("List") and root.get("items"):
+    if root.text_at("kind").endswith("List") and root.get("items"):
         yield from items(root.get("items"))
     else:
         yield root
 
 
 def _workloads(document: Node) -> Iterator[Workload]:
-    kind, name = _text(document, "kind"), _text(document, "metadata", "name") or _text(document, "metadata", "generateName")
+    kind, name = document.text_at("kind"), document.text_at("metadata", "name") or document.text_at("metadata", "generateName")
     if kind in _NO_WORKLOADS:
         return
     spec = document.get("spec")
@@ -71,8 +71,3 @@ def _models(document: Node, kind: str, name: str) -> Iterator[Workload]:
         models = tuple(node for key, node in pairs(pod) if key in _KSERVE_MODELS and isinstance(node.value, dict))
         if models:
             yield Workload(kind=kind, name=name, document=document, pod=pod, containers=models)
-
-
-def _text(node: Node, *path: str) -> str:
-    found = node.get(*path)
-    return found.text if found else ""

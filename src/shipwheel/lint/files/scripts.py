@@ -11,13 +11,13 @@ from shipwheel.lint.files.documents import document_blocks
 from shipwheel.lint.files.subjects import Node, Script, Workflow
 from shipwheel.lint.files.yaml import items, pairs, read_yaml, walk
 from shipwheel.lint.files.yaml_text import scalar_text
+from shipwheel.lint.shell.command import SHELLS
 from shipwheel.lint.source import Excerpt, Source
 from shipwheel.lint.workspace import Workspace
 
 ScriptKind = Literal["shell", "workflow", "document", "makefile"]
 
 _SHEBANG = re.compile(r"\ufeff?#![ \t]*(?:/usr/bin/env[ \t]+(?:-\S+[ \t]+)*)?(\S+)")
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _STEPS = frozenset({"run", "script", "bash", "before_script", "after_script", "command", "commands"})
 """Keys of GitHub, GitLab, Azure, CircleCI, CodeBuild and their kin below which commands stand."""
 _EXPRESSION = re.compile(r"\$\{\{.*?\}\}|\$\[\[.*?\]\]", re.DOTALL)
@@ -42,7 +42,7 @@ def load_workflow(source: Source, workspace: Workspace) -> Workflow | None:
 def _shell(source: Source) -> Iterator[Excerpt]:
     """The whole script; nothing of one for another interpreter."""
     shebang = _SHEBANG.match(source.text)
-    if shebang is None or shebang[1].rpartition("/")[2] in _SHELLS:
+    if shebang is None or shebang[1].rpartition("/")[2] in SHELLS:
         start = 1 if source.text.startswith("\ufeff") else 0
         yield Excerpt.whole(source, (start, len(source.text)))
 
@@ -59,7 +59,7 @@ def _workflow(source: Source) -> Iterator[Excerpt]:
 
 
 def _is_shell(shell: Node | None) -> bool:
-    return shell is None or not shell.text or shell.text.split()[0].rpartition("/")[2] in _SHELLS
+    return shell is None or not shell.text or shell.text.split()[0].rpartition("/")[2] in SHELLS
 
 
 def _unexpressed(excerpt: Excerpt) -> Excerpt:

@@ -71,6 +71,11 @@ class Node:
         """A scalar as text, "" for others and for null."""
         return "" if self.value is None or isinstance(self.value, dict | list) else self.raw
 
+    def text_at(self, *path: str) -> str:
+        """The scalar at a path as text, "" for none."""
+        found = self.get(*path)
+        return found.text if found else ""
+
 
 @dataclass(kw_only=True)
 class Compose:

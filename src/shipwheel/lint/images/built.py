@@ -46,7 +46,7 @@ def built_images(workspace: Workspace) -> dict[str, Dockerfile]:
     for compose in workspace.all(Compose):
         for name, service in compose.services.items():
             if dockerfile := dockerfile_of(compose, service):
-                found[_last(_text(service, "image") or name)] = dockerfile
+                found[_last(service.text_at("image") or name)] = dockerfile
     for script in workspace.all(Script):
         for call in filter(None, map(docker_call, script.commands)):
             dockerfile = _called(script, call) if call.verb == ("build",) else None
@@ -68,8 +68,3 @@ def _called(script: Script, call: DockerCall) -> Dockerfile | None:
 
 def _last(image: str) -> str:
     return parse_image(image).repository.rpartition("/")[2]
-
-
-def _text(node: Node, *path: str) -> str:
-    found = node.get(*path)
-    return found.text if found else ""

@@ -10,7 +10,7 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.shell.command import Command
-from shipwheel.lint.shell.fetching import SHELLS
+from shipwheel.lint.shell.fetching import ANY_SHELL
 
 _MEMO: WeakKeyDictionary[Dockerfile, frozenset[Path]] = WeakKeyDictionary()
 
@@ -37,7 +37,7 @@ def _scripts(dockerfile: Dockerfile) -> Iterator[Path]:
 def _script(step: Step, command: Command) -> str:
     """The path in the context of the script that a command runs: `./x.sh`, `bash x.sh`, `. x.sh`."""
     words = command.words
-    if command.program in SHELLS or command.program in (".", "source"):
+    if command.program in ANY_SHELL or command.program in (".", "source"):
         words = tuple(word for word in command.arguments if not word.text.startswith("-"))
     if not words or not words[0].known or not ("/" in words[0].text or words[0].text.endswith((".sh", ".bash"))):
         return ""

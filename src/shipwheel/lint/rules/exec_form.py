@@ -14,8 +14,8 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.packages.programs import starts_shell
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving.start import SHELLS, is_python
-from shipwheel.lint.shell.command import Command
+from shipwheel.lint.serving.start import is_python
+from shipwheel.lint.shell.command import SHELLS, Command
 from shipwheel.lint.source import Source
 from shipwheel.lint.word import Word
 

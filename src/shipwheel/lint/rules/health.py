@@ -14,8 +14,8 @@ from shipwheel.lint.images.built import services_built
 from shipwheel.lint.packages.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving.probes import HEAVY, REQUESTS, Asked, Probe, call_end, modules_of, probe_of, probe_of_test
-from shipwheel.lint.serving.start import SHELLS, Start, holds_model, is_python, one_of_each, start_of
-from shipwheel.lint.shell.command import Command
+from shipwheel.lint.serving.start import Start, holds_model, is_python, one_of_each, start_of
+from shipwheel.lint.shell.command import SHELLS, Command
 
 _REFERENCE = "https://docs.docker.com/reference/dockerfile/#healthcheck"
 

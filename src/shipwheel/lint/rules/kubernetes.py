@@ -22,7 +22,6 @@ from shipwheel.lint.serving.pods import (
     place_of,
     renamed_images,
     resource,
-    text,
     whole_containers,
 )
 from shipwheel.lint.serving.sharing import splits_model
@@ -90,7 +89,7 @@ _DEFAULTED_KINDS = frozenset({"InferenceService", "ServingRuntime", "ClusterServ
 def latest_and_always(manifest: Manifest) -> Iterator[Hit]:
     """`latest` or no tag, pulled at every start; an image that is never pulled, or that kustomize names, is not meant."""
     for _, container in whole_containers(manifest):
-        node, policy = container.get("image"), text(container, "imagePullPolicy")
+        node, policy = container.get("image"), container.text_at("imagePullPolicy")
         image = parse_image(node.text) if node else None
         if node is None or image is None or not image.known or not image.repository or policy == "Never":
             continue
@@ -133,17 +132,17 @@ _DEFAULTS = (("initialDelaySeconds", 0), ("periodSeconds", 10), ("failureThresho
 
 
 def _seconds(probe: Node, name: str, default: int) -> int:
-    value = text(probe, name)
+    value = probe.text_at(name)
     return int(value) if value.isdigit() else default
 
 
 def _loads_model(workload: Workload, container: Node) -> bool:
     """Whether it seems to hold a model: it has an accelerator, or its image, name or command speaks of one."""
-    image = text(container, "image")
-    words = f"{image} {text(container, 'name')} {workload.name} {' '.join(command_of(container))}".lower()
+    image = container.text_at("image")
+    words = f"{image} {container.text_at('name')} {workload.name} {' '.join(command_of(container))}".lower()
     if accelerators(container, "limits") or splits_model(parse_image(image)) or workload.kind == "InferenceService":
         return True
-    return bool(_MODEL.search(words)) and not _NO_MODEL.search(f"{image} {text(container, 'name')}".lower())
+    return bool(_MODEL.search(words)) and not _NO_MODEL.search(f"{image} {container.text_at('name')}".lower())
 
 
 @LIMITS_MISSING.check(Manifest)
@@ -152,7 +151,7 @@ def limits_missing(manifest: Manifest) -> Iterator[Hit]:
     if manifest.workspace.once(has_limit_range):
         return
     for workload, container in whole_containers(manifest):
-        plumbing = PLUMBING.search(f"{text(container, 'image')} {workload.name}")
+        plumbing = PLUMBING.search(f"{container.text_at('image')} {workload.name}")
         if container.get("image") is None or plumbing or workload.kind in _DEFAULTED_KINDS:
             continue
         pod = workload.pod.get("resources", "limits", "memory")
@@ -162,7 +161,7 @@ def limits_missing(manifest: Manifest) -> Iterator[Hit]:
 
 def _patched(manifest: Manifest, workload: Workload, container: Node) -> bool:
     """Whether another file gives the same container a limit, as overlays of kustomize do."""
-    return (workload.kind, workload.name, text(container, "name")) in manifest.workspace.once(limited_containers)
+    return (workload.kind, workload.name, container.text_at("name")) in manifest.workspace.once(limited_containers)
 
 
 @HEALTHCHECK_ONLY.check(Manifest)
@@ -172,7 +171,7 @@ def healthcheck_only(manifest: Manifest) -> Iterator[Hit]:
         probes = any(container.get(name) for name in ("livenessProbe", "readinessProbe", "startupProbe"))
         if workload.kind not in SERVING_KINDS or probes:
             continue
-        built = _built_here(manifest, parse_image(text(container, "image")))
+        built = _built_here(manifest, parse_image(container.text_at("image")))
         if built:
             message = f"{name_of(workload, container)} has no probe; Kubernetes ignores the HEALTHCHECK of {built.source.name}"
             yield Hit(span=place_of(container), message=message)
@@ -188,6 +187,6 @@ def _built_here(manifest: Manifest, image: ImageName) -> Dockerfile | None:
 def _servers(manifest: Manifest) -> Iterator[tuple[Workload, Node]]:
     """Containers that get requests: they have a port that is more than one for metrics."""
     for workload, container in whole_containers(manifest):
-        ports = [port for port in items(container.get("ports")) if not _METRICS.search(text(port, "name"))]
+        ports = [port for port in items(container.get("ports")) if not _METRICS.search(port.text_at("name"))]
         if workload.kind in SERVING_KINDS and ports:
             yield workload, container

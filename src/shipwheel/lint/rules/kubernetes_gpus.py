@@ -21,7 +21,6 @@ from shipwheel.lint.serving.pods import (
     place_of,
     quantity,
     resource,
-    text,
     visible_devices,
     whole_workloads,
 )
@@ -67,18 +66,18 @@ def shm_emptydir_missing(manifest: Manifest) -> Iterator[Hit]:
         for container in workload.containers:
             mount = mounts(container).get("/dev/shm")
             if mount is None:
-                if _shares(workload, container) and text(workload.pod, "hostIPC") != "true":
+                if _shares(workload, container) and workload.pod.text_at("hostIPC") != "true":
                     yield Hit(
                         span=place_of(container),
                         message=f"{name_of(workload, container)} has the 64 MB of /dev/shm of every pod",
                     )
-            elif (volume := volumes.get(text(mount, "name"))) is not None:
+            elif (volume := volumes.get(mount.text_at("name"))) is not None:
                 yield from _bounded(workload, container, volume)
 
 
 def _shares(workload: Workload, container: Node) -> bool:
     """Whether its processes pass tensors to each other."""
-    image, words, count = parse_image(text(container, "image")), command_of(container), len(accelerators(container, "limits"))
+    image, words, count = parse_image(container.text_at("image")), command_of(container), len(accelerators(container, "limits"))
     if needs_none(image):
         return False
     if workload.kind in _TRAINING_KINDS or trains(words):
@@ -124,7 +123,7 @@ def _differs(request: Node, limit: Node | None) -> bool:
 
 def _meant_for_gpus(workload: Workload, container: Node) -> str:
     """What says that a container is for GPUs; "" for nothing, for drivers, and where a claim gives them."""
-    image = text(container, "image")
+    image = container.text_at("image")
     plumbing = workload.kind == "DaemonSet" or PLUMBING.search(f"{image} {workload.name}")
     if plumbing or workload.pod.get("resourceClaims") or container.get("resources", "claims"):
         return ""

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
+from shipwheel.lint.edits.chains import text_of
 from shipwheel.lint.files.subjects import Compose, Manifest
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images.names import ImageFacts
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.serving.composed import started
 from shipwheel.lint.serving.servers import given, option_of
-from shipwheel.lint.serving.start import SHELLS, Start, holds_model, is_python, one_of_each, starts
+from shipwheel.lint.serving.start import Start, holds_model, is_python, one_of_each, starts
+from shipwheel.lint.shell.command import SHELLS
 from shipwheel.lint.word import Word
 
 SYNC = Rule(
@@ -208,7 +210,7 @@ def _open_jupyter(file: Dockerfile) -> Iterator[Hit]:
         if token := _empty_token(words):
             yield Hit(span=start.place(token), message="Jupyter's token is empty: it asks nobody who they are")
     for step in _kept(file):
-        text = _text(step) + _settings(file, step)
+        text = text_of(step) + _settings(file, step)
         if _CONFIG.search(text) and not _CONFIG_PASSWORD.search(text):
             yield Hit(span=step.span, message="Jupyter's configuration sets an empty token: it asks nobody who they are")
 
@@ -227,7 +229,7 @@ def _root_jupyter(file: Dockerfile) -> Iterator[Hit]:
         if word := given(words, ("--allow-root",)):
             yield Hit(span=start.place(word), message="Jupyter is allowed to run as root")
     for step in _kept(file):
-        if _CONFIG_ROOT.search(_text(step) + _settings(file, step)):
+        if _CONFIG_ROOT.search(text_of(step) + _settings(file, step)):
             yield Hit(span=step.span, message="Jupyter's configuration allows root")
 
 
@@ -239,10 +241,6 @@ def _settings(file: Dockerfile, step: Step) -> str:
     """The text of Jupyter's own settings that a COPY brings from the context."""
     names = (word.text for word in step.sources if re.search(r"jupyter\w*config\.py$", word.text) and not step.copies_from)
     return "".join(source.text for name in names if (source := file.context.read(name)))
-
-
-def _text(step: Step) -> str:
-    return step.instruction.body.text + "".join(heredoc.body.text for heredoc in step.instruction.heredocs)
 
 
 _FOR_DEVELOPERS = re.compile(r"(^|[-_.])(dev|devel|develop|development|debug|test|tests|testing|local)([-_.]|$)", re.IGNORECASE)

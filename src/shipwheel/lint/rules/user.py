@@ -13,8 +13,8 @@ from shipwheel.lint.finding import Hit
 from shipwheel.lint.images.names import ImageFacts
 from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving.start import SHELLS, is_python, one_of_each, start_of
-from shipwheel.lint.shell.command import Command
+from shipwheel.lint.serving.start import is_python, one_of_each, start_of
+from shipwheel.lint.shell.command import SHELLS, Command
 
 NO_USER = Rule(
     key="no-user",

@@ -91,15 +91,9 @@ def visible_devices(container: Node) -> Node | None:
     return dict(environment(container)).get("CUDA_VISIBLE_DEVICES")
 
 
-def text(node: Node, *path: str) -> str:
-    """A scalar at a path; "" for none."""
-    found = node.get(*path)
-    return found.text if found else ""
-
-
 def name_of(workload: Workload, container: Node) -> str:
     """The container's name, or the workload's."""
-    return text(container, "name") or workload.name or workload.kind
+    return container.text_at("name") or workload.name or workload.kind
 
 
 def place_of(container: Node) -> Span:
@@ -111,13 +105,13 @@ def place_of(container: Node) -> Span:
 def renamed_images(workspace: Workspace) -> frozenset[str]:
     """Images whose tag or digest a kustomization puts in; for `Workspace.once`."""
     entries = (entry for file in workspace.all(Manifest) for root in file.documents for entry in items(root.get("images")))
-    return frozenset(text(one, "name") for one in entries if one.get("newTag") or one.get("digest"))
+    return frozenset(one.text_at("name") for one in entries if one.get("newTag") or one.get("digest"))
 
 
 def limited_containers(workspace: Workspace) -> frozenset[tuple[str, str, str]]:
     """Kind, name and container of those with a memory limit; for `Workspace.once`."""
     return frozenset(
-        (workload.kind, workload.name, text(container, "name"))
+        (workload.kind, workload.name, container.text_at("name"))
         for file in workspace.all(Manifest)
         for workload in file.workloads
         for container in workload.containers
@@ -127,4 +121,4 @@ def limited_containers(workspace: Workspace) -> frozenset[tuple[str, str, str]]:
 
 def has_limit_range(workspace: Workspace) -> bool:
     """Whether the cluster gives limits to what has none; for `Workspace.once`."""
-    return any(text(document, "kind") == "LimitRange" for file in workspace.all(Manifest) for document in file.documents)
+    return any(document.text_at("kind") == "LimitRange" for file in workspace.all(Manifest) for document in file.documents)

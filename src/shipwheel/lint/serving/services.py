@@ -21,7 +21,7 @@ def is_whole(service: Node) -> bool:
 def stage_of(compose: Compose, service: Node) -> Stage | None:
     """The stage that a service is built from, where its Dockerfile is linted too."""
     found = dockerfile_of(compose, service)
-    target = _text(service, "build", "target")
+    target = service.text_at("build", "target")
     return (found.stage(target) if target else found.final) if found else None
 
 
@@ -32,7 +32,7 @@ def gpus_of(service: Node) -> int | None:
     counts += [_reserved(device) for device in items(gpus)]
     if gpus and gpus.text:
         counts.append(None)
-    if _text(service, "runtime") == "nvidia" and not counts:
+    if service.text_at("runtime") == "nvidia" and not counts:
         visible = dict(environment(service)).get("NVIDIA_VISIBLE_DEVICES")
         counts.append(devices_given(f"device={visible.text}") if visible and visible.text != "all" else None)
     return sum(count or 0 for count in counts) if None not in counts else None
@@ -49,7 +49,7 @@ def _reserved(device: Node) -> int | None:
         return (
             None if any(item.text == "all" or "=" in item.text or "$" in item.text for item in items(ids)) else len(ids.value)
         )
-    return devices_given(_text(device, "count"))
+    return devices_given(device.text_at("count"))
 
 
 def command_of(service: Node) -> tuple[str, ...]:
@@ -94,11 +94,6 @@ def _own_command(stage: Stage | None) -> tuple[str, ...]:
 
 def has_room(service: Node) -> bool:
     """Whether /dev/shm is larger than the 64 MB of every container, or the host's."""
-    ipc = _text(service, "ipc")
+    ipc = service.text_at("ipc")
     mounted = any(volume.target.rstrip("/") == "/dev/shm" for volume in volumes_of(service))
-    return bool(_text(service, "shm_size")) or ipc == "host" or ipc.startswith(("service:", "container:")) or mounted
-
-
-def _text(node: Node, *path: str) -> str:
-    found = node.get(*path)
-    return found.text if found else ""
+    return bool(service.text_at("shm_size")) or ipc == "host" or ipc.startswith(("service:", "container:")) or mounted

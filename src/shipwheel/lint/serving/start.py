@@ -17,11 +17,10 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.serving.python import HOME, PythonStart, python_start
 from shipwheel.lint.serving.servers import Server, Setting, host_of, port_of, server_named
-from shipwheel.lint.shell.command import Command, parse_shell, parse_words
+from shipwheel.lint.shell.command import SHELLS, Command, parse_shell, parse_words
 from shipwheel.lint.source import Excerpt, Span
 from shipwheel.lint.word import Word
 
-SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
 _SCRIPT = (".sh", ".bash")
 _LAUNCHERS: dict[str, tuple[str, ...]] = {
     "uv": ("run",),

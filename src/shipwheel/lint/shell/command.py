@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from shipwheel.lint.source import Excerpt, Source, Span
 from shipwheel.lint.word import Word
 
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh"})
+"""Programs that read this grammar, near enough."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:

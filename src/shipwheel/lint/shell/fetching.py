@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.command import SHELLS, Command
 from shipwheel.lint.word import Word
 
 _URL = re.compile(r"(?:https?|ftp)://", re.IGNORECASE)
@@ -18,8 +18,8 @@ _OUTPUT = {
     "axel": ("-o", "--output"),
 }
 _SHORT_OUTPUT = re.compile(r"-[a-zA-Z]*[oO]")
-SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "fish"))
-INTERPRETERS = SHELLS | {"perl", "ruby", "node", "php"}
+ANY_SHELL = SHELLS | {"fish"}
+INTERPRETERS = ANY_SHELL | {"perl", "ruby", "node", "php"}
 _PYTHON = re.compile(r"python(?:\d+(?:\.\d+)?)?")
 _WHOLE = re.compile(r"""["']?\s*(?:\$\(|`|<\()\s*(?:curl|wget)\b""")
 

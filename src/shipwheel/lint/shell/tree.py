@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from shipwheel.lint.shell.command import Assignment, Command
+from shipwheel.lint.shell.command import SHELLS, Assignment, Command
 from shipwheel.lint.shell.simple import ASSIGNS, BLOCKS, JOINS, REDIRECTS, SIMPLE, STATEMENTS, Reading, ShellText, Task
 from shipwheel.lint.shell.words import DEEP, skip, words_in
 from shipwheel.lint.shell.wrappers import unwrapped
@@ -33,7 +33,6 @@ _COMPARES = re.compile(r"(?<=\s)(?:==|=~)(?=[ \t]*(?:$|[;|&)\n]))")
 """A last word that the grammar takes for a comparison of which the other side is to come."""
 
 _NOT_ASCII = re.compile(r"[^\x01-\x7f]")
-_SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh"))
 _INNER_SHELL = re.compile(r"-[a-zA-Z]*c")
 
 
@@ -64,7 +63,7 @@ def inner_commands(command: Command, excerpt: Excerpt | None, variables: Mapping
 
 def inner_text(command: Command) -> Word | None:
     """The word that is TEXT in `sh -c TEXT`."""
-    if command.program not in _SHELLS:
+    if command.program not in SHELLS:
         return None
     behind = (pair[1] for pair in pairwise(command.arguments) if _INNER_SHELL.fullmatch(pair[0].text))
     return next(behind, None)
@@ -169,7 +168,7 @@ class _Walk:
         reading = Reading(self.shell, task)
         command = reading.command()
         self.commands.append(command)
-        if command.program in _SHELLS and (text := inner_text(command)):
+        if command.program in SHELLS and (text := inner_text(command)):
             self.commands += inner_commands(command, self._inside_quotes(text), self.shell.variables)
             return
         if command.program in ("read", "unset"):
