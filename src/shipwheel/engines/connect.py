@@ -18,6 +18,7 @@ import docker
 import docker.utils
 import requests
 from docker.errors import DockerException, TLSParameterError
+from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixHTTPConnectionPool
 
 from shipwheel.errors import EngineAbsentError
 
@@ -104,13 +105,46 @@ def host_of(client: docker.DockerClient, environment: Mapping[str, str]) -> str:
 
 
 def _connect(**settings: Any) -> docker.DockerClient:
-    """A client that has had its first answer; a socket is tried first, because the library leaves one that fails open."""
+    """A client that has had its first answer. The library leaves a Unix socket open that cannot connect: ours is tried first
+    for that answer, and makes the connections after it.
+    """
     kind, _, path = str(settings["base_url"]).partition("://")
-    if kind in ("unix", "http+unix"):
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(CONNECT_WITHIN)
-            probe.connect(f"/{path.lstrip('/')}")
-    return docker.DockerClient(timeout=CONNECT_WITHIN, use_ssh_client=True, **settings)
+    if kind not in ("unix", "http+unix"):
+        return docker.DockerClient(timeout=CONNECT_WITHIN, use_ssh_client=True, **settings)
+    path = f"/{path.lstrip('/')}"
+    probe = _UnixConnection(settings["base_url"], path, CONNECT_WITHIN)
+    probe.connect()
+    probe.close()
+    client = docker.DockerClient(timeout=CONNECT_WITHIN, **settings)
+    client.api.get_adapter(client.api.base_url).close()
+    client.api.mount(client.api.base_url, _UnixAdapter(path, ANSWER_WITHIN))
+    return client
+
+
+class _UnixConnection(UnixHTTPConnection):  # type: ignore[misc] # docker has no types
+    """One that closes its socket where nobody answers."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(self.unix_socket)
+        except OSError:
+            self.close()
+            raise
+
+
+class _UnixPool(UnixHTTPConnectionPool):  # type: ignore[misc] # docker has no types
+    def _new_conn(self) -> UnixHTTPConnection:
+        return _UnixConnection(self.base_url, self.socket_path, self.timeout)
+
+
+class _UnixAdapter(UnixHTTPAdapter):  # type: ignore[misc] # docker has no types
+    def get_connection(self, url: str | bytes, _proxies: Mapping[str, str] | None = None) -> UnixHTTPConnectionPool:
+        with self.pools.lock:
+            if url not in self.pools:
+                self.pools[url] = _UnixPool(url, self.socket_path, self.timeout, maxsize=self.max_pool_size)
+            return self.pools[url]
 
 
 @contextmanager

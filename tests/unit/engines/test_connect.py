@@ -1,10 +1,15 @@
 """Finding the service of an engine that is started for us."""
 
+import gc
+import http.server
 import socket
+import socketserver
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+import requests
 
 from shipwheel.engines.connect import _service, docker_client
 from shipwheel.errors import EngineAbsentError
@@ -34,3 +39,41 @@ def test_certificates_that_are_not_there_are_told_as_an_engine_that_is_not(tmp_p
         docker_client(environment),
     ):
         pass
+
+
+class _Engine(http.server.BaseHTTPRequestHandler):
+    """Docker's API as far as a client asks when it begins: which version."""
+
+    def do_GET(self) -> None:
+        said = b'{"ApiVersion": "1.44"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+    def address_string(self) -> str:
+        return "unix"
+
+
+def test_no_socket_stays_open_when_the_engine_went_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "docker.sock"
+    left: list[object] = []
+    with socketserver.UnixStreamServer(str(path), _Engine) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with docker_client({"DOCKER_HOST": f"unix://{path}"}) as client:
+                assert client.version() == client.version() == {"ApiVersion": "1.44"}
+                server.shutdown()
+                server.server_close()
+                monkeypatch.setattr(sys, "unraisablehook", left.append)
+                with pytest.raises(requests.ConnectionError):
+                    client.version()
+        finally:
+            server.shutdown()
+            thread.join()
+    gc.collect()
+    assert not left
