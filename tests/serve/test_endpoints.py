@@ -302,6 +302,15 @@ def test_metrics_of_two_workers_add_up_whoever_answers(service: Serving) -> None
     assert service.ask("/metrics").headers["content-type"].startswith("text/plain")
 
 
+def test_a_service_leaves_nothing_in_the_folder_for_temporary_files(folder: Path, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with serving(folder, "sums:Sums", {"SHIPWHEEL_WORKERS": "2", "TMPDIR": str(temporary)}) as service:
+        service.wait()
+        assert service.stop() == 0
+    assert not list(temporary.iterdir())
+
+
 # not ready
 
 

@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -54,7 +54,7 @@ class Supervisor:
         count = limits.worker_count(settings, self._gpus)
         self._board = Board(count)
         self._workers = [_Worker(slot) for slot in range(count)]
-        self._metrics = _metrics_folder(env, count)
+        self._metrics: Path | None = None
         self._signals: list[int] = []
         self._ending = 0.0
         self._status = 0
@@ -77,6 +77,7 @@ class Supervisor:
         logs.log("info", f"listening on http://{host}:{port}", workers=len(self._workers), pid=os.getpid())
         with contextlib.ExitStack() as stack:
             stack.callback(os.close, theirs)
+            self._metrics = stack.enter_context(_metrics_folder(self._env, len(self._workers)))
             while not self._ending or any(worker.pid for worker in self._workers):
                 for worker in self._workers:
                     if not worker.pid and not self._ending and time.monotonic() >= worker.due:
@@ -179,16 +180,20 @@ class Supervisor:
                     os.kill(worker.pid, number)
 
 
-def _metrics_folder(env: Mapping[str, str], workers: int) -> Path | None:
-    """An empty folder in which the workers' metrics meet; one worker alone needs none."""
-    given = env.get("PROMETHEUS_MULTIPROC_DIR")
-    if workers == 1 and not given:
-        return None
-    folder = Path(given or tempfile.mkdtemp(prefix="shipwheel-metrics-"))
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.db"):
-        old.unlink()
-    return folder
+@contextlib.contextmanager
+def _metrics_folder(env: Mapping[str, str], workers: int) -> Iterator[Path | None]:
+    """An empty folder in which the workers' metrics meet; one worker alone needs none. Ours is removed at the end."""
+    if given := env.get("PROMETHEUS_MULTIPROC_DIR"):
+        folder = Path(given)
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.db"):
+            old.unlink()
+        yield folder
+    elif workers == 1:
+        yield None
+    else:
+        with tempfile.TemporaryDirectory(prefix="shipwheel-metrics-", ignore_cleanup_errors=True) as made:
+            yield Path(made)
 
 
 def _listen(settings: Settings) -> socket.socket:
