@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from shipwheel.lint.finding import Hit, Severity
 from shipwheel.lint.tables import date_of
@@ -15,6 +15,7 @@ from shipwheel.lint.tables import date_of
 FixKind = Literal["automatic", "suggested", "none"]
 
 Subject = TypeVar("Subject")
+Other = TypeVar("Other")
 Check = Callable[[Subject], Iterable[Hit]]
 
 
@@ -43,11 +44,17 @@ class Rule:
         """Why, with the day of the table that it rests on."""
         return f"{self.why} (as of {date_of(self.dated)})" if self.dated else self.why
 
-    def check(self, kind: type[Subject]) -> Callable[[Check[Subject]], Check[Subject]]:
-        """Decorator: the function yields this rule's hits in a subject of that kind. A rule may have one for each kind."""
+    @overload
+    def check(self, kind: type[Subject], /) -> Callable[[Check[Subject]], Check[Subject]]: ...
+    @overload
+    def check(
+        self, kind: type[Subject], other: type[Other], /
+    ) -> Callable[[Check[Subject | Other]], Check[Subject | Other]]: ...
+    def check(self, *kinds: type[Any]) -> Callable[[Check[Any]], Check[Any]]:
+        """Decorator: the function yields this rule's hits in a subject of these kinds. A rule may have several functions."""
 
-        def register(function: Check[Subject]) -> Check[Subject]:
-            self.checks.append((kind, function))
+        def register(function: Check[Any]) -> Check[Any]:
+            self.checks.extend((kind, function) for kind in kinds)
             return function
 
         return register

@@ -1,8 +1,8 @@
-"""Shell scripts that a Dockerfile runs while it builds: what they install is in the image."""
+"""Shell commands of Dockerfiles and scripts alike, and the scripts that a Dockerfile runs while it builds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,14 @@ from shipwheel.lint.shell.command import Command
 from shipwheel.lint.shell.fetching import ANY_SHELL
 
 _MEMO: WeakKeyDictionary[Dockerfile, frozenset[Path]] = WeakKeyDictionary()
+
+
+def shell_parts(subject: Dockerfile | Script) -> Iterator[Sequence[Command]]:
+    """The commands of each RUN, and those of a script as a whole."""
+    if isinstance(subject, Script):
+        yield subject.commands
+    else:
+        yield from (step.commands for step in subject.steps("RUN"))
 
 
 def runs_in_a_build(script: Script) -> bool:

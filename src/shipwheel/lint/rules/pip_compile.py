@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.finding import Hit
+from shipwheel.lint.packages.image_scripts import shell_parts
 from shipwheel.lint.packages.installs import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.dependencies import REQUIREMENTS_NO_HASHES
@@ -37,21 +39,10 @@ _INDEX = re.compile(
 )
 
 
-@PIP_COMPILE_FLAG.check(Script)
-def pip_compile_flag(script: Script) -> Iterator[Hit]:
-    """A script locks with an option that is not there."""
-    yield from _pip_compile(script.commands)
-
-
-@PIP_COMPILE_FLAG.check(Dockerfile)
-def pip_compile_flag_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """A RUN locks with an option that is not there."""
-    for step in dockerfile.steps("RUN"):
-        yield from _pip_compile(step.commands)
-
-
-def _pip_compile(commands: Iterable[Command]) -> Iterator[Hit]:
-    for tool, command in _compiling(commands):
+@PIP_COMPILE_FLAG.check(Script, Dockerfile)
+def pip_compile_flag(subject: Script | Dockerfile) -> Iterator[Hit]:
+    """A script or a RUN locks with an option that is not there."""
+    for tool, command in _compiling(chain.from_iterable(shell_parts(subject))):
         option = next((word for word in command.arguments if _PLATFORM.match(word.text)), None)
         if option:
             yield Hit(span=option.span, message=f"{tool} has no option --platform")
@@ -76,21 +67,10 @@ def compiled_without_hashes(script: Script) -> Iterator[Hit]:
             yield Hit(span=command.words[0].span, message=message)
 
 
-@FIND_LINKS_INDEX.check(Script)
-def find_links_index(script: Script) -> Iterator[Hit]:
-    """A script gives an index behind -f."""
-    yield from _find_links(script.commands)
-
-
-@FIND_LINKS_INDEX.check(Dockerfile)
-def find_links_index_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """A RUN gives an index behind -f."""
-    for step in dockerfile.steps("RUN"):
-        yield from _find_links(step.commands)
-
-
-def _find_links(commands: Iterable[Command]) -> Iterator[Hit]:
-    for command in commands:
+@FIND_LINKS_INDEX.check(Script, Dockerfile)
+def find_links_index(subject: Script | Dockerfile) -> Iterator[Hit]:
+    """A script or a RUN gives an index behind -f."""
+    for command in chain.from_iterable(shell_parts(subject)):
         if command.program not in ("pip-compile", "uv") and install_of(command) is None:
             continue
         for option, word in zip(command.words, (*command.words[1:], None), strict=True):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.edits.written import exchanged, taken_out
 from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Edit, Fix, Hit
+from shipwheel.lint.packages.image_scripts import shell_parts
 from shipwheel.lint.packages.installs import Install, Requested
 from shipwheel.lint.packages.lines import read_install
 from shipwheel.lint.rule import Rule
@@ -32,32 +34,18 @@ PIP_SPECIFIER_REDIRECT = Rule(
 _VERSION = re.compile(r"=|\d+(?:\.\d+)*(?:[.,!=<>~*\w]*)$")
 
 
-def _installs(commands: Iterable[Command]) -> Iterator[Install]:
-    return (install for command in commands if (install := read_install(command)))
+def _commands(subject: Script | Dockerfile) -> Iterator[Command]:
+    return chain.from_iterable(shell_parts(subject))
 
 
-def _commands(subject: Dockerfile | Script) -> Iterator[Command]:
-    if isinstance(subject, Script):
-        yield from subject.commands
-    else:
-        for step in subject.steps("RUN"):
-            yield from step.commands
+def _installs(subject: Script | Dockerfile) -> Iterator[Install]:
+    return (install for command in _commands(subject) if (install := read_install(command)))
 
 
-@PIP_SPECIFIER_REDIRECT.check(Dockerfile)
-def pip_specifier_redirect(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """One hit a command."""
-    yield from _redirected(dockerfile)
-
-
-@PIP_SPECIFIER_REDIRECT.check(Script)
-def pip_specifier_redirect_in_scripts(script: Script) -> Iterator[Hit]:
+@PIP_SPECIFIER_REDIRECT.check(Script, Dockerfile)
+def pip_specifier_redirect(subject: Script | Dockerfile) -> Iterator[Hit]:
     """In scripts, CI and documents too: it is wrong everywhere."""
-    yield from _redirected(script)
-
-
-def _redirected(subject: Dockerfile | Script) -> Iterator[Hit]:
-    for install in _installs(_commands(subject)):
+    for install in _installs(subject):
         if install.manager not in ("pip", "uv", "conda", "poetry", "pipenv"):
             continue
         spans = list(_specifiers(subject.source, install.command))
@@ -133,7 +121,7 @@ def _renamed(source: Source, one: Requested, instead: str) -> Fix | None:
 @PIP_WRONG_NAME.check(Dockerfile)
 def pip_wrong_name(dockerfile: Dockerfile) -> Iterator[Hit]:
     """On command lines of RUN."""
-    for install in _installs(_commands(dockerfile)):
+    for install in _installs(dockerfile):
         if install.manager in ("pip", "uv", "poetry", "pipenv"):
             yield from _wrong_name(dockerfile.source, install.packages)
 
@@ -141,7 +129,7 @@ def pip_wrong_name(dockerfile: Dockerfile) -> Iterator[Hit]:
 @PIP_WRONG_NAME.check(Script)
 def pip_wrong_name_in_scripts(script: Script) -> Iterator[Hit]:
     """On command lines elsewhere: a name is wrong everywhere."""
-    for install in _installs(_commands(script)):
+    for install in _installs(script):
         if install.manager in ("pip", "uv"):
             yield from _wrong_name(script.source, install.packages)
 

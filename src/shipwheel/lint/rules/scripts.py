@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.files.subjects import Script, Workflow
 from shipwheel.lint.files.yaml import walk
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images.names import parse_image
+from shipwheel.lint.packages.image_scripts import shell_parts
 from shipwheel.lint.packages.installs import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.instruction_traps import INLINE_COMMENT
@@ -115,38 +117,20 @@ def prune_volumes(script: Script) -> Iterator[Hit]:
         yield Hit(span=call.verb_words[-1].span, message=message)
 
 
-@APT_KEY.check(Script)
-def apt_key(script: Script) -> Iterator[Hit]:
-    """A script calls apt-key."""
-    yield from _apt_key(script.commands)
-
-
-@APT_KEY.check(Dockerfile)
-def apt_key_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """A RUN calls apt-key."""
-    for step in dockerfile.steps("RUN"):
-        yield from _apt_key(step.commands)
-
-
-def _apt_key(commands: Iterable[Command]) -> Iterator[Hit]:
+@APT_KEY.check(Script, Dockerfile)
+def apt_key(subject: Script | Dockerfile) -> Iterator[Hit]:
     """Keys that are added; taking one away (`apt-key del`) is what NVIDIA told people to do in 2022."""
-    for command in commands:
+    for command in chain.from_iterable(shell_parts(subject)):
         verb = next((word.text for word in command.arguments if not word.text.startswith("-")), "")
         if command.program == "apt-key" and verb in ("add", "adv", "update", "net-update"):
             yield Hit(span=command.words[0].span, message=f"apt-key {verb} adds a key that every repository may use")
 
 
-@NVIDIA_DOCKER2.check(Script)
-def nvidia_docker2(script: Script) -> Iterator[Hit]:
-    """A script installs or calls nvidia-docker."""
-    yield from _nvidia_docker(script.commands)
-
-
-@NVIDIA_DOCKER2.check(Dockerfile)
-def nvidia_docker2_in_image(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """A RUN installs nvidia-docker."""
-    for step in dockerfile.steps("RUN"):
-        yield from _nvidia_docker(step.commands)
+@NVIDIA_DOCKER2.check(Script, Dockerfile)
+def nvidia_docker2(subject: Script | Dockerfile) -> Iterator[Hit]:
+    """A script or a RUN installs or calls nvidia-docker."""
+    for commands in shell_parts(subject):
+        yield from _nvidia_docker(commands)
 
 
 def _nvidia_docker(commands: Iterable[Command]) -> Iterator[Hit]:
