@@ -52,15 +52,6 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     return dict(_Locator(text=text).run())
 
 
-def line_of(text: str, path: KeyPath) -> int:
-    """The line of this key, or of the nearest table around it; 0 where not even that is there."""
-    lines = key_lines(text)
-    for end in range(len(path), 0, -1):
-        if path[:end] in lines:
-            return lines[path[:end]]
-    return 0
-
-
 @dataclass(slots=True)
 class _Locator:
     """A reader that walks over TOML which is known to be valid and notes where keys stand (TOML 1.0.0)."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipwheel.errors import ConfigError
-from shipwheel.project.locate import key_lines, line_of, read_toml
+from shipwheel.project.locate import key_lines, read_toml
 
 DOCUMENT = '''# a comment with [brackets] and = signs
 title = "x"  # another
@@ -61,11 +61,6 @@ deep = true
 )
 def test_a_key_has_the_line_on_which_it_stands(path: tuple[str | int, ...], line: int) -> None:
     assert key_lines(DOCUMENT)[path] == line
-
-
-def test_an_absent_key_has_the_line_of_the_table_around_it() -> None:
-    assert line_of(DOCUMENT, ("tool", "shipwheel", "absent", "more")) == 5
-    assert line_of(DOCUMENT, ("nothing",)) == 0
 
 
 def test_a_syntax_error_carries_its_line() -> None:
