@@ -69,8 +69,8 @@ class PythonStart:
 
 
 @lru_cache(maxsize=128)
-def python_start(source: Source) -> PythonStart | None:
-    """What a file does when it is run; None where it is no Python that can be read."""
+def python_start(source: Source, *, as_main: bool = True) -> PythonStart | None:
+    """What a file does when it is run, or imported for one of its functions; None where it is no Python that can be read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -78,8 +78,16 @@ def python_start(source: Source) -> PythonStart | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     modules = frozenset(imported(tree))
-    launches = [found for node in ast.walk(tree) if isinstance(node, ast.Call) and (found := _launch(node, modules))]
+    run = [statement for statement in tree.body if as_main or not _only_as_main(statement)]
+    calls = [node for statement in run for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    launches = [found for call in calls if (found := _launch(call, modules))]
     return PythonStart(modules=modules, launch=max(launches, key=lambda launch: launch.line, default=None))
+
+
+def _only_as_main(statement: ast.stmt) -> bool:
+    """Whether it is `if __name__ == "__main__":`."""
+    test = statement.test if isinstance(statement, ast.If) else None
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

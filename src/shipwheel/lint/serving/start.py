@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from shipwheel.lint.context.needed import pyproject
 from shipwheel.lint.context.origins import origin
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.packages.python import packages_of
@@ -20,6 +21,7 @@ from shipwheel.lint.serving.servers import Server, Setting, host_of, port_of, se
 from shipwheel.lint.shell.command import SHELLS, Command, parse_shell, parse_words
 from shipwheel.lint.source import Excerpt, Span
 from shipwheel.lint.word import Word
+from shipwheel.lint.workspace import BuildContext
 
 _SCRIPT = (".sh", ".bash")
 _LAUNCHERS: dict[str, tuple[str, ...]] = {
@@ -77,7 +79,7 @@ class Start:
     @property
     def is_python(self) -> bool:
         """Whether it is Python or a server that is written in it."""
-        return is_python(self.program) or self.module or bool(self.server and self.server.python)
+        return is_python(self.program) or self.module or self.python is not None or bool(self.server and self.server.python)
 
     @property
     def arguments(self) -> tuple[Word, ...]:
@@ -174,9 +176,7 @@ def start_of(dockerfile: Dockerfile, stage: Stage) -> Start | None:
     found = _followed(dockerfile, stage, commands)
     command, script, words, module = found
     server = server_named(words)
-    file = _python_file(stage, words, module)
-    source_path = origin(dockerfile, stage, in_folder(stage.workdir, file)) if file else ""
-    source = dockerfile.context.read(source_path) if source_path else None
+    file, python = _python(dockerfile, stage, words, module)
     return Start(
         command=command,
         words=words,
@@ -187,8 +187,8 @@ def start_of(dockerfile: Dockerfile, stage: Stage) -> Start | None:
         script=script,
         env=stage.env,
         server=server,
-        file=source_path if source else "",
-        python=python_start(source) if source else None,
+        file=file,
+        python=python,
         configured=server is not None and (stage.facts.serves or _configured(dockerfile, stage, server)),
     )
 
@@ -313,12 +313,42 @@ def _skip(words: tuple[Word, ...], at: int, valued: frozenset[str]) -> int:
     return min(at, len(words) - 1)
 
 
-def _python_file(stage: Stage, words: tuple[Word, ...], module: bool) -> str:
-    """The Python file that is run, as a path in the image; "" for none."""
+def _python(dockerfile: Dockerfile, stage: Stage, words: tuple[Word, ...], module: bool) -> tuple[str, PythonStart | None]:
+    """The Python file that is run, as a path in the context, and what it does; "" and None where that is not known."""
+    context = dockerfile.context
+    copied = (origin(dockerfile, stage, in_folder(stage.workdir, name)) for name in _files_run(words, module))
+    for place in filter(None, copied):
+        if source := context.read(place):
+            return place, python_start(source)
+    target = "" if module or not words else _console_scripts(context).get(posixpath.basename(words[0].text), "")
+    for place in _files_of(target.partition(":")[0].strip()):
+        if (source := context.read(place)) and not context.left_out(place):
+            return place, python_start(source, as_main=False)
+    return "", None
+
+
+def _files_run(words: tuple[Word, ...], module: bool) -> Iterable[str]:
+    """Where in the image the file may lie that a command names."""
     if not words:
-        return ""
+        return
     if module and not server_named(words):
-        return words[0].text.replace(".", "/") + ".py"
+        yield from _files_of(words[0].text)
+        return
     at = 1 if is_python(posixpath.basename(words[0].text)) else 0
     found = next((word.text for word in words[at:] if word.text.endswith(".py")), "")
-    return found if at or found == words[0].text else ""
+    if found and (at or found == words[0].text):
+        yield found
+
+
+def _files_of(module: str) -> Iterable[str]:
+    """The files that a module can be, in a flat project and in one with a folder src."""
+    path = module.replace(".", "/")
+    return [f"{top}{path}{end}" for top in ("", "src/") for end in (".py", "/__main__.py", "/__init__.py")] if path else []
+
+
+def _console_scripts(context: BuildContext) -> dict[str, str]:
+    """The programs that the project itself installs, each with MODULE:FUNCTION (PEP 621, or Poetry's table)."""
+    project = pyproject(context)
+    tables = (project.get("project"), project.get("tool", {}).get("poetry"))
+    scripts = [table.get("scripts") for table in tables if isinstance(table, dict)]
+    return {name: target for one in scripts if isinstance(one, dict) for name, target in one.items() if isinstance(target, str)}

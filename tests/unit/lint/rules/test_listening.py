@@ -130,6 +130,15 @@ TWINS = [
         good_files={"src/app.py": 'import os, uvicorn\nuvicorn.run("a:b", host=os.environ["HOST"])\n'},
         says="binds 127.0.0.1",
     ),
+    Twin(  # a program that the project itself installs
+        rule="bind-localhost",
+        bad=SLIM + "COPY . .\nRUN pip install --no-cache-dir .\nCMD svc-serve\n",
+        good=SLIM + "COPY . .\nRUN pip install --no-cache-dir .\nCMD svc-serve --help\n",
+        files={"pyproject.toml": '[project]\nname = "svc"\nversion = "1"\n[project.scripts]\nsvc-serve = "svc:run"\n'},
+        bad_files={"svc.py": 'import uvicorn\ndef run():\n    uvicorn.run("a:b", host="localhost")\n'},
+        good_files={"svc.py": 'import uvicorn\ndef run():\n    uvicorn.run("a:b", host="::")\n'},
+        says="svc.py, line 3, binds localhost",
+    ),
     Twin(
         rule="bind-localhost",
         bad=SLIM + "COPY app.py .\nCMD python app.py\n",

@@ -60,6 +60,35 @@ def test_python_file_is_found_through_copies_of_stages(tmp_path: Path) -> None:
     assert found.port.value == "8081"
 
 
+PROJECT = '[project]\nname = "svc"\nversion = "1"\n[project.scripts]\nsvc-serve = "svc.main:run"\n'
+POETRY = '[tool.poetry]\nname = "svc"\n[tool.poetry.scripts]\nsvc-serve = "svc.main:run"\n'
+RUNS = """import uvicorn
+
+def run():
+    uvicorn.run('svc.main:app', port=8082)
+
+if __name__ == '__main__':
+    uvicorn.run('x:y', port=1)
+"""
+
+
+@pytest.mark.parametrize("project", [PROJECT, POETRY])
+@pytest.mark.parametrize("place", ["svc/main.py", "src/svc/main.py"])
+@pytest.mark.parametrize("program", ["svc-serve", "/opt/venv/bin/svc-serve", "uv run --no-sync svc-serve"])
+def test_a_program_of_the_project_runs_its_function(tmp_path: Path, project: str, place: str, program: str) -> None:
+    found = start(tmp_path, f"CMD {program}\n", **{"pyproject.toml": project, place: RUNS})
+    assert found
+    assert (found.file, found.is_python, found.serves) == (place, True, True)
+    assert found.port
+    assert found.port.value == "8082"
+
+
+def test_a_package_that_is_run_as_a_module(tmp_path: Path) -> None:
+    found = start(tmp_path, "CMD python -m svc\n", **{"svc/__init__.py": "", "svc/__main__.py": APP})
+    assert found
+    assert (found.file, found.serves) == ("svc/__main__.py", True)
+
+
 def test_words_of_a_script_stand_elsewhere(tmp_path: Path) -> None:
     found = start(tmp_path, 'CMD ["./run.sh"]\n')
     assert found
