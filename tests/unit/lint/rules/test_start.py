@@ -46,6 +46,16 @@ TWINS = [
         fixed=SLIM.replace("\n", " AS run\r\n") + "ENV PYTHONUNBUFFERED=1\r\nCMD uvicorn main:app\r\n",
     ),
     Twin(rule="unbuffered-missing", good=SLIM + "CMD python\n"),
+    Twin(  # a program that the project itself installs
+        rule="unbuffered-missing",
+        bad=SLIM + "CMD svc-train\n",
+        good=SLIM + UNBUFFERED + "CMD svc-train\n",
+        files={
+            "pyproject.toml": '[project]\nname = "svc"\nversion = "1"\n[project.scripts]\nsvc-train = "svc:run"\n',
+            "svc.py": "def run():\n    print(1)\n",
+        },
+        fixed=SLIM + UNBUFFERED + "CMD svc-train\n",
+    ),
     Twin(  # a program of a virtual environment; an image that sets the variable
         rule="unbuffered-missing",
         bad=SLIM + 'ENTRYPOINT ["/opt/venv/bin/vllm-router"]\n',
