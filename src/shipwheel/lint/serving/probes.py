@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,6 +48,15 @@ class Probe(Asked):
     step: Step
 
 
+def probes(file: Dockerfile) -> Iterator[Probe]:
+    """The health checks that count, of stages that are shipped, each once."""
+    steps: dict[int, tuple[Stage, Step]] = {}
+    for stage in file.shipped:
+        if step := stage.last("HEALTHCHECK"):
+            steps.setdefault(step.span[0], (stage, step))
+    return (probe_of(file, stage, step) for stage, step in steps.values())
+
+
 def probe_of(file: Dockerfile, stage: Stage, step: Step) -> Probe:
     """A HEALTHCHECK of a stage."""
     word, script = _python_of(step.commands)
@@ -67,6 +77,13 @@ def probe_of_test(file: Compose, test: Node) -> Asked:
         commands = parse_shell(Excerpt(file.source, text, ((0, test.span[0]),)), {})
     word, _ = _python_of(commands)
     return Asked(span=test.span, commands=commands, json=bool(words), code=word.text if word else "", word=word)
+
+
+def probes_of_services(file: Compose) -> Iterator[tuple[str, Node, Asked]]:
+    """Services with their health checks."""
+    for name, service in file.services.items():
+        if test := service.get("healthcheck", "test"):
+            yield name, service, probe_of_test(file, test)
 
 
 def _python_of(commands: tuple[Command, ...]) -> tuple[Word | None, str]:
