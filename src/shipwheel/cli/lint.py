@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -64,7 +65,7 @@ def command(context: Context, /, paths: tuple[Path, ...], explain: str | None, *
 def _lint(context: Context, paths: tuple[Path, ...], flags: dict[str, object]) -> int:
     from shipwheel.lint.linting import lint
 
-    settings, base = _settings(paths[0])
+    settings, base = _settings(paths)
     selection = _selection(settings, base, flags)
     fail_on = str(flags["fail_on"] or settings.fail_on)
     if not (flags["fix"] or flags["diff"]):
@@ -91,9 +92,9 @@ def _lint(context: Context, paths: tuple[Path, ...], flags: dict[str, object]) -
     return _status(mended.report, fail_on)
 
 
-def _settings(path: Path) -> tuple[LintSettings, Path]:
-    """`[tool.shipwheel.lint]` of the nearest file above a path that has one, and its folder."""
-    start = path.absolute()
+def _settings(paths: tuple[Path, ...]) -> tuple[LintSettings, Path]:
+    """`[tool.shipwheel.lint]` of the nearest file above all paths that has one, and its folder."""
+    start = Path(os.path.commonpath([os.path.normpath(path.absolute()) for path in paths]))
     for folder in (start, *start.parents):
         for name in (OWN_FILE, PYPROJECT):
             file = folder / name

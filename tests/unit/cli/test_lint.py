@@ -132,6 +132,20 @@ def test_settings_are_those_above_the_path(folder: Path, capsys: pytest.CaptureF
     assert [one["path"] for one in listed(capsys, "a/b")] == ["a/b/Dockerfile"]
 
 
+@pytest.mark.parametrize("paths", [("a/Dockerfile", "b/Dockerfile"), ("b/Dockerfile", "a/Dockerfile"), ("a", "b"), ()])
+def test_several_paths_have_the_settings_above_them_all(
+    folder: Path, capsys: pytest.CaptureFixture[str], paths: tuple[str, ...]
+) -> None:
+    write(
+        folder, {"pyproject.toml": '[tool.shipwheel.lint]\nselect = ["apt-no-y"]\n', "a/Dockerfile": BAD, "b/Dockerfile": BAD}
+    )
+    write(folder, {"a/shipwheel.toml": '[lint]\nselect = ["apt-cache"]\n'})
+    assert [(one["path"], one["rule"]) for one in listed(capsys, *paths)] == [
+        ("a/Dockerfile", "apt-no-y"),
+        ("b/Dockerfile", "apt-no-y"),
+    ]
+
+
 def test_mistakes_in_the_settings_are_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(folder, {"pyproject.toml": '[tool.shipwheel.lint]\nselct = ["apt"]\n'})
     assert lint() == 2
