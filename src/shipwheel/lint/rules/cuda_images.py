@@ -17,10 +17,14 @@ TABLE = "cuda_images.toml"
 
 _CUDA = ("nvidia/cuda", "nvcr.io/nvidia/cuda")
 _TAG = re.compile(r"(?P<version>\d+\.\d+(?:\.\d+)?)(?:-|$)")
-_KEY = re.compile(
-    r"3bf863cc|cuda-keyring|A4B469963BF863CC|7fa2af80|sources\.list|no-check-gpg|allow-unauthenticated|allow-insecure|\[trusted=",
+_NEW_KEY = r"3bf863cc|cuda-keyring|A4B469963BF863CC|no-check-gpg|allow-unauthenticated|allow-insecure|\[trusted="
+_TRUSTED = re.compile(_NEW_KEY, re.IGNORECASE)
+_MENDED = re.compile(
+    rf"{_NEW_KEY}|del(?:ete)?\W+7fa2af80|(?:cuda|nvidia)[\w*.-]*\.list|sources\.list\.d/?(?:\*|[\s\"']|$)|find\b.*sources\.list",
     re.IGNORECASE,
 )
+"""The new key, or NVIDIA's lists taken away."""
+_OLD_KEY = re.compile(r"/compute/cuda/repos/\S*7fa2af80\.pub", re.IGNORECASE)
 _STUBS = re.compile(r"/stubs/?(?::|$)")
 
 CUDA_TAG_RETIRED = Rule(
@@ -87,7 +91,7 @@ def _old_key(dockerfile: Dockerfile) -> Iterator[Hit]:
         if stage.image is None or not stage.image.known or not _has_old_key(stage.image):
             continue
         for step in stage.steps:
-            if _KEY.search(step.instruction.body.text):
+            if _MENDED.search(step.instruction.body.text):
                 break
             update = next((one for one in step.installs if one.manager == "apt" and one.action == "update"), None)
             if update:
@@ -108,6 +112,19 @@ def _has_old_key(image: ImageName) -> bool:
     if image.repository == "tensorflow/tensorflow" and facts.gpu:
         return version < Version(keys["tensorflow_first"]) and str(version) not in keys["tensorflow"]
     return False
+
+
+@CUDA_GPG_KEY_ROTATED.check(Dockerfile)
+def _fetches_old_key(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """The old key for the repository that is signed with the new one, where no image brings it already."""
+    for stage in dockerfile.stages:
+        if stage.root_image and _has_old_key(stage.root_image):
+            continue
+        if any(_TRUSTED.search(step.instruction.body.text) for step in stage.all_steps):
+            continue
+        words = (word for step in stage.steps for command in step.commands for word in command.words)
+        if fetched := next((word for word in words if _OLD_KEY.search(word.text)), None):
+            yield Hit(span=fetched.span, message="this is the key that NVIDIA withdrew on 27 April 2022")
 
 
 @CUDA_STUBS_IN_LD_PATH.check(Dockerfile)

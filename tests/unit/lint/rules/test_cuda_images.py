@@ -7,6 +7,7 @@ import pytest
 from support.linting import Twin
 
 UPDATE = "RUN apt-get update && apt-get install -y python3-pip\n"
+REPOSITORY = "https://developer.download.nvidia.com/compute/cuda/repos/ubuntu1804/x86_64"
 STUBS = "/usr/local/cuda/lib64/stubs"
 
 TWINS = [
@@ -62,6 +63,34 @@ TWINS = [
         good=f"FROM nvidia/cuda:11.1.0-devel-ubuntu20.04\nRUN rm /etc/apt/sources.list.d/*.list\n{UPDATE}",
     ),
     Twin(rule="cuda-gpg-key-rotated", good="FROM nvidia/cuda:11.1.0-devel-ubuntu20.04\nCOPY . /app\n"),
+    # a list of another repository mends nothing, and the old key is no new one
+    Twin(
+        rule="cuda-gpg-key-rotated",
+        bad="FROM nvidia/cuda:11.1.0-devel-ubuntu20.04\n"
+        "RUN apt-get update && echo 'deb http://packages.ros.org/ros/ubuntu focal main' > /etc/apt/sources.list.d/ros.list\n",
+        good="FROM nvidia/cuda:11.1.0-devel-ubuntu20.04\nRUN rm -rf /etc/apt/sources.list.d && apt-get update\n",
+        line=2,
+    ),
+    Twin(
+        rule="cuda-gpg-key-rotated",
+        bad=f"FROM nvidia/cuda:11.1.0-devel-ubuntu20.04\nRUN apt-key adv --fetch-keys {REPOSITORY}/7fa2af80.pub\n{UPDATE}",
+        good=f"FROM nvidia/cuda:11.1.0-devel-ubuntu20.04\nRUN apt-key del 7fa2af80 && dpkg -i keyring.deb\n{UPDATE}",
+        line=3,
+    ),
+    # NVIDIA's repository is added with the key that it is no longer signed with
+    Twin(
+        rule="cuda-gpg-key-rotated",
+        bad=f"FROM ubuntu:18.04\nRUN curl -fsSL {REPOSITORY}/7fa2af80.pub | apt-key add - && \\\n    apt-get update\n",
+        good=f"FROM ubuntu:18.04\nRUN apt-key adv --fetch-keys {REPOSITORY}/3bf863cc.pub\n"
+        f"RUN apt-key adv --fetch-keys {REPOSITORY}/7fa2af80.pub\n{UPDATE}",
+        line=2,
+        says="withdrew",
+    ),
+    Twin(
+        rule="cuda-gpg-key-rotated",
+        good="FROM ubuntu:18.04\nRUN apt-key adv --fetch-keys "
+        f"{REPOSITORY.replace('cuda/repos', 'machine-learning/repos')}/7fa2af80.pub\n{UPDATE}",
+    ),
     # cuda-stubs-in-ld-path
     Twin(
         rule="cuda-stubs-in-ld-path",
