@@ -17,6 +17,7 @@ of the platform. placeholder: to be replaced. weak: a common word, as in example
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRETS = re.compile(
     "token|secret|credentials?|.*(?:password|passwd|passphrase|apikey|accesskey|secretkey|authtoken|apitoken|accesstoken)"
+    "|(?:hf|huggingface|gh|github|gitlab|git|bot|wandb|pypi|npm|jupyter|bearer|openai)token|(?:openai|wandb|anthropic|comet)key"
 )
 _SHORT = re.compile("pass|pwd|pat")
 """Secrets only behind another word: DB_PASS, GITHUB_PAT."""
