@@ -8,11 +8,14 @@ from shipwheel.lint.dockerfile.stages import Step
 from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.source import Span
 
-_LISTS = re.compile(r"apt/lists|apt/[list]*\*|/var/lib/apt/?$|/var/lib/(?:apt/)?(?:\{|\*)")
+_LISTS = re.compile(r"apt/lists(?!/?\{[^*]*\}$)|apt/[list]*\*|/var/lib/apt/?$|/var/lib/(?:apt/)?(?:\{|\*)")
 _CLEANER = re.compile(r"clean", re.IGNORECASE)
 
 _HARMLESS = frozenset(
-    ("apt-get", "apt", "apt-cache", "rm", "echo", "set", "export", "sed", "mkdir", "cp", "mv", "ln", "cat", "tee", "true", "")
+    (
+        *("apt-get", "apt", "apt-cache", "add-apt-repository", "apt-add-repository"),
+        *("rm", "echo", "set", "export", "sed", "mkdir", "cp", "mv", "ln", "cat", "tee", "true", ""),
+    )
 )
 """Programs that need no package lists; with apt's other actions beside update."""
 

@@ -42,6 +42,11 @@ APT_CACHE = [
         bad=BASE + "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/list/*\n",
         fixed=BASE + f"RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/list/*{CLEAN}\n",
     ),
+    Twin(  # braces that name nothing of what lies in the folder
+        rule="apt-cache",
+        bad=BASE + "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/lists/{apt,dpkg,cache,log}\n",
+        good=BASE + "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/{apt,dpkg,cache,log}/\n",
+    ),
     Twin(
         rule="apt-cache",
         bad="FROM jenkins/agent:1\nRUN sudo apt-get update && sudo apt-get install -y curl\n",
@@ -165,6 +170,13 @@ ALONE = [
     Twin(
         rule="apt-update-alone",
         good=BASE + "RUN add-apt-repository ppa:deadsnakes/ppa && apt-get install -y python3.9\n",
+    ),
+    Twin(  # with the repository that the lists are fetched for
+        rule="apt-update-alone",
+        bad=BASE + "RUN add-apt-repository ppa:deadsnakes/ppa && apt-get update\nRUN apt-get install -y python3.9\n",
+        good=BASE + "RUN add-apt-repository ppa:deadsnakes/ppa && apt-get update && apt-get install -y python3.9\n",
+        fixed=BASE + "RUN add-apt-repository ppa:deadsnakes/ppa && apt-get update && apt-get install -y python3.9\n",
+        line=2,
     ),
 ]
 NO_Y = [
