@@ -11,7 +11,7 @@ from shipwheel.lint.packages.gpu import TABLE, bringing, compiled, is_of_gpu, lo
 from shipwheel.lint.packages.python import Added, Packages, packages_of
 from shipwheel.lint.packages.torch_table import TABLE as TORCH
 from shipwheel.lint.packages.torch_table import Loads
-from shipwheel.lint.packages.torch_wheels import called, package, place, torch_build
+from shipwheel.lint.packages.torch_wheels import called, install_of_added, package, place, torch_build
 from shipwheel.lint.rule import Rule
 
 _COMPATIBILITY = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html"
@@ -120,11 +120,20 @@ def _built_for_another(stage: Stage, packages: Packages) -> Iterator[Hit]:
     for added, build in bringing(packages):
         if not build.cuda or _major(build.cuda) == _major(have) or (build.dated and _chosen_elsewhere(added, packages)):
             continue
-        if build.dated and stage.facts.framework:
+        if stage.facts.framework and (build.dated or _in_base(stage, added)):
             continue
         now = "without a version is now" if build.dated else "is"
         message = f"{called(added)} {now} built for CUDA {build.cuda}, and {stage.root_image} has {have}"
         yield Hit(span=place(added), message=message)
+
+
+def _in_base(stage: Stage, added: Added) -> bool:
+    """Whether pip finds the base's framework in the very version that is asked for, and keeps it."""
+    asked, facts = added.requested, stage.facts
+    is_framework = {"pytorch": "torch"}.get(facts.framework, facts.framework) == asked.name
+    install = install_of_added(added)
+    anew = install is None or install.option("--force-reinstall", "--target", "-t") is not None
+    return is_framework and bool(asked.version) and asked.version == facts.framework_version and not asked.url and not anew
 
 
 def _chosen_elsewhere(added: Added, packages: Packages) -> bool:

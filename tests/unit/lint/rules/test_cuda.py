@@ -97,6 +97,13 @@ TWINS = [
         bad="FROM nvidia/cuda:11.8.0-runtime-ubuntu22.04\nRUN pip3 install cupy-cuda12x==13.3.0\n",
         good="FROM nvidia/cuda:12.2.2-runtime-ubuntu22.04\nRUN pip3 install cupy-cuda12x==13.3.0\n",
     ),
+    # pip keeps what the base has in the very version that is asked for
+    Twin(
+        rule="cuda-wheel-mismatch",
+        bad="FROM pytorch/pytorch:2.1.0-cuda11.8-cudnn8-runtime\nRUN pip install torch==2.2.0\n",
+        good="FROM pytorch/pytorch:2.1.0-cuda11.8-cudnn8-runtime\nRUN pip install torch==2.1.0\n",
+        says="CUDA 12.1",
+    ),
     # extras bring it, other packages choose the version, a requirements file that is not there may too
     Twin(
         rule="cuda-wheel-mismatch",
