@@ -117,12 +117,17 @@ def prune_volumes(script: Script) -> Iterator[Hit]:
         yield Hit(span=call.verb_words[-1].span, message=message)
 
 
+_LOOKS = ("--export", "--list-keys", "--fingerprint", "--list-public-keys", "--delete-key", "--delete-keys")
+"""What `apt-key adv` does with keys that are there."""
+
+
 @APT_KEY.check(Script, Dockerfile)
 def apt_key(subject: Script | Dockerfile) -> Iterator[Hit]:
     """Keys that are added; taking one away (`apt-key del`) is what NVIDIA told people to do in 2022."""
     for command in chain.from_iterable(shell_parts(subject)):
         verb = next((word.text for word in command.arguments if not word.text.startswith("-")), "")
-        if command.program == "apt-key" and verb in ("add", "adv", "update", "net-update"):
+        brings = verb in ("add", "adv", "update", "net-update") and not command.has(*_LOOKS)
+        if command.program == "apt-key" and brings:
             yield Hit(span=command.words[0].span, message=f"apt-key {verb} adds a key that every repository may use")
 
 

@@ -52,6 +52,11 @@ TWINS = [
         line=3,
     ),
     Twin(
+        rule="apt-key",
+        bad="FROM ubuntu:22.04\nRUN apt-key adv --keyserver keyserver.ubuntu.com --recv-keys 612DEFB798507F25\n",
+        good="FROM ubuntu:22.04\nRUN apt-key adv --export --no-emit-version -a 612DEFB798507F25 | sha256sum -c --strict -\n",
+    ),
+    Twin(
         rule="nvidia-docker2",
         name="setup.sh",
         bad="sudo apt-get install -y nvidia-docker2\n",
