@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
+from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.serving.start import start_of
 from shipwheel.lint.shell.command import Command
 from shipwheel.lint.tables import table
@@ -68,8 +69,18 @@ def _brings(step: Step) -> bool:
         return bool(step.commands) and not all(_INTERPRETER.fullmatch(_line(command)) for command in step.commands)
     others = [install for install in step.installs if install.manager not in SYSTEM]
     packages = {one.name for install in others for one in install.packages}
-    from_files = any(install.files for install in others)
+    from_files = any(install.files or _of_project(install) for install in others)
     return bool(step.sources and not step.copies_from) or from_files or not packages <= _INSTALLERS
+
+
+def _of_project(install: Install) -> bool:
+    """`uv sync`, `poetry install`: what the project's own files name."""
+    return (install.manager, install.action) in (
+        ("uv", "sync"),
+        ("poetry", "install"),
+        ("poetry", "sync"),
+        ("pipenv", "install"),
+    )
 
 
 def _line(command: Command) -> str:

@@ -30,6 +30,11 @@ TWINS = [
         bad="FROM pytorch/pytorch:2.3.0-cuda12.1-cudnn8-devel\nRUN pip install transformers==4.44.0\n",
         good="FROM nvcr.io/nvidia/pytorch:24.05-py3\nRUN pip install transformers==4.44.0\n",
     ),
+    Twin(  # the packages of a lock, which no command line names
+        rule="base-devel-final",
+        bad=f"FROM {CUDA.format('devel')}\nRUN --mount=type=bind,source=uv.lock,target=uv.lock uv sync --locked --no-dev\n",
+        good=f"FROM {CUDA.format('devel')}\nRUN pip install uv && uv python install 3.12\n",
+    ),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\nRUN pip install deepspeed==0.14.0\n{APP}"),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\nRUN /opt/conda/bin/conda install -y conda-build\n"),
     Twin(rule="base-devel-final", good=f"FROM {CUDA.format('devel')}\n{APP}", name="Dockerfile.dev"),
