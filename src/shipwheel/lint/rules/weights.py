@@ -223,6 +223,8 @@ def outputs_baked(dockerfile: Dockerfile) -> Iterator[Hit]:
         notebook = name == "notebooks" or path.endswith(".ipynb")
         if not (notebook or _OUTPUTS.fullmatch(name)) or _CODE_FOLDERS.search(posixpath.dirname(path)):
             continue
+        if name == "checkpoints" and _is_model(dockerfile.context, word.text, step.destination):
+            continue
         if dockerfile.context.left_out(path) or dockerfile.context.exists(f"{path}/__init__.py"):
             continue
         if notebook and _for_notebooks(dockerfile):

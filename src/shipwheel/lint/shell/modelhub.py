@@ -22,6 +22,17 @@ HEAVY = re.compile(
 )
 """Files that hardly anyone makes for less than 100 MB."""
 
+_CHECKPOINT = re.compile(r"\.(?:pth?|onnx)$", re.I)
+_LIGHT_CHECKPOINT = re.compile(
+    r"yolo\w*[nsm]\b|resnet(?:18|34)|efficientnet|densenet1(?:21|69)|shufflenet|squeezenet|googlenet|mobilenet|lpips|u2netp|esrgan"
+    r"|parsenet|craft|crnn|landmark|silero|vad\b|tiny|mini|nano|small|vocab|stats|embed",
+    re.I,
+)
+"""Checkpoints of less than 100 MB, by the network that they are of."""
+
+_FETCHERS = re.compile(r"^(?:gdown|wget|curl|aria2c)$|download|fetch", re.I)
+"""Programs that write what they download to where they are told."""
+
 _SMALL = re.compile(
     r"tiny|mini-?lm|nano|yolo(?:v?\d+)[ns]\b|small|bert-(?:mini|small)|silero|mobilenet|punkt|en_core_web_sm", re.I
 )
@@ -52,15 +63,33 @@ class Fetch:
     """What pins it."""
 
 
+def heavy(file: str) -> bool:
+    """Whether a file holds over 100 MB of weights, as far as its name says."""
+    name = file.rpartition("/")[2]
+    return bool(HEAVY.search(name) or (_CHECKPOINT.search(name) and not _LIGHT_CHECKPOINT.search(name)))
+
+
 def fetches(command: Command) -> Iterator[Fetch]:
     """What a command downloads."""
+    found = list(_told(command))
+    yield from found or _saved(command)
+
+
+def _saved(command: Command) -> Iterator[Fetch]:
+    """Weights by the name that they are given, where the address does not say what it is."""
+    if _FETCHERS.search(command.program):
+        named = (word for word in command.arguments if "://" not in word.text and heavy(word.text))
+        yield from (Fetch(what=word.text.rpartition("/")[2], span=word.span, large=True) for word in named)
+
+
+def _told(command: Command) -> Iterator[Fetch]:
     words = command.arguments
     texts = [word.text for word in words]
     if command.program in ("huggingface-cli", "hf") and texts[:1] == ["download"]:
         yield from _hub_cli(command, words[1:])
     elif command.program == "ollama" and texts[:1] == ["pull"]:
         yield from (_ollama(command, word) for word in words[1:2])
-    elif command.program in ("wget", "curl", "aria2c"):
+    elif command.program in ("wget", "curl", "aria2c", "aws", "gsutil", "gcloud", "s5cmd", "azcopy"):
         yield from filter(None, (fetch_of_url(word) for word in words))
     elif command.program in ("git", "git-lfs") and "clone" in texts:
         yield from (_cloned(word) for word in words if re.match(r"https?://(?:hf\.co|huggingface\.co)/(?!spaces/)", word.text))
@@ -101,7 +130,7 @@ def fetch_of_url(word: Word) -> Fetch | None:
     found = _HUB_FILE.search(text)
     file = text.partition("?")[0]
     if not found:
-        named = WEIGHTS.search(file) and "://" in text and HEAVY.search(file)
+        named = "://" in text and heavy(file)
         return Fetch(what=file.rpartition("/")[2], span=word.span, large=not _SMALL.search(file)) if named else None
     file = found[2].partition("?")[0]
     return Fetch(

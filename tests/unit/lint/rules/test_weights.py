@@ -72,6 +72,30 @@ BAKED = [
         files={"download_model.py": "AutoModel.from_pretrained('a/b')\n", "train.py": "AutoModel.from_pretrained('a/b')\n"},
         line=3,
     ),
+    Twin(  # checkpoints of PyTorch, but for those that are known to be small
+        rule="model-baked",
+        bad=BASE + "RUN curl -o /m/densenet161.pth https://a.example/densenet161-8d451a50.pth\n",
+        good=BASE + "RUN wget https://a.example/resnet18-f37072fd.pth https://a.example/RealESRGAN_x4plus.pth\n",
+        says="densenet161-8d451a50.pth",
+    ),
+    Twin(  # where the address does not say what it is, the name of the file does
+        rule="model-baked",
+        bad=BASE + "RUN wget -O weights/sd.ckpt 'https://drive.example/uc?id=1'\n",
+        good=BASE + "RUN wget -O tokenizer.json 'https://drive.example/uc?id=1' && cp a.ckpt b.ckpt\n",
+        says="sd.ckpt",
+    ),
+    Twin(rule="model-baked", bad=BASE + "RUN gdown 1abc -O w/basnet.pth\n", good=BASE + "RUN gdown 1abc -O w/labels.txt\n"),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "COPY get.sh .\nRUN ./gdrive_download.sh 1abc data/basnet.pth && ./gdrive_download.sh 2abc data/u2net.pth\n",
+        good=BASE + "RUN ./gdrive_download.sh 1abc data/classes.txt && ./convert.sh data/basnet.pth\n",
+        says="basnet.pth and u2net.pth",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN aws s3 cp s3://bucket/llama.safetensors /m/\n",
+        good=BASE + "RUN aws s3 cp s3://bucket/classes.txt /m/\n",
+    ),
     Twin(  # a stage that nothing uses
         rule="model-baked",
         good='FROM a AS x\nRUN hf download a/b\nFROM b\nCMD ["c"]\n',
@@ -116,6 +140,11 @@ OUTPUTS = [
         good=BASE + "RUN pip install jupyterlab\nCOPY notebooks/ /n\n",
     ),
     Twin(rule="outputs-baked", bad=BASE + "COPY a.ipynb /n/\n", good=BASE + "COPY notebooks/ /n\nWORKDIR /n/notebooks\n"),
+    Twin(  # told as the model that they are
+        rule="outputs-baked",
+        bad=BASE + "COPY checkpoints /app/checkpoints\n",
+        good=BASE + "COPY checkpoints /models/checkpoints\n",
+    ),
     Twin(rule="outputs-baked", bad=BASE + "COPY pkg/checkpoints pkg/checkpoints\n", good=BASE + "COPY --from=b outputs /o\n"),
 ]
 UNPINNED = [
