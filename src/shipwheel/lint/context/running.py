@@ -80,6 +80,7 @@ def _of_project(install: Install) -> bool:
         ("poetry", "install"),
         ("poetry", "sync"),
         ("pipenv", "install"),
+        ("pipenv", "sync"),
     )
 
 

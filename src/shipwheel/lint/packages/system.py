@@ -85,6 +85,14 @@ def leaves_lists(step: Step) -> list[Install]:
     return updates if stay else []
 
 
+def removes_lists(step: Step) -> bool:
+    """Whether no package lists lie there behind a RUN that removes them, those of earlier layers neither."""
+    if updates := installs_of(step, "apt", "update"):
+        return lists_removed(step, updates[-1])
+    named = (word.text for command in step.commands if command.program == "rm" for word in command.arguments)
+    return not off_layer(step, "/var/lib/apt/lists") and any(map(names_lists, named))
+
+
 def names_lists(path: str) -> bool:
     """Whether removing a path removes the package lists."""
     return _LISTS.search(path) is not None

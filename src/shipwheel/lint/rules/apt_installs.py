@@ -9,9 +9,10 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.edits.chains import after_word, in_place, prepended, text_of
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.packages.installs import Install
-from shipwheel.lint.packages.system import installs_of, off_layer, only_updates, sudo, verb_span
+from shipwheel.lint.packages.system import installs_of, off_layer, only_updates, removes_lists, sudo, verb_span
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.apt import BEST_PRACTICES
+from shipwheel.lint.shell.command import Command
 from shipwheel.lint.tables import table
 from shipwheel.lint.wording import listed
 
@@ -36,14 +37,24 @@ APT_UPDATE_ALONE = Rule(
 def update_alone(dockerfile: Dockerfile) -> Iterator[Hit]:
     """A RUN that only updates, and one that installs from lists of an earlier layer."""
     for stage in dockerfile.stages:
-        covered = False
+        covered = gone = False
         for number, step in enumerate(stage.steps):
             if only_updates(step):
                 first = next(_stale(stage, number + 1), None)
-                covered = covered or first is not None
+                covered, gone = covered or first is not None, False
                 yield _alone(stage, number, first)
-            elif (stale := _stale_install(step)) and not covered:
-                yield _without_update(step, stale)
+            elif (stale := _stale_install(step)) and (gone or not covered):
+                yield _without_update(step, stale, gone=gone)
+            gone = removes_lists(step) or (gone and not _may_update(step))
+
+
+def _may_update(step: Step) -> bool:
+    """Whether a RUN fetches lists, or runs what may."""
+    return bool(installs_of(step, "apt", "update")) or any(_hides_update(command) for command in step.commands)
+
+
+def _hides_update(command: Command) -> bool:
+    return command.program in _RUNS_UPDATE or bool(command.words and "/" in command.words[0].text.lstrip("/"))
 
 
 def _stale_install(step: Step) -> Install | None:
@@ -53,7 +64,7 @@ def _stale_install(step: Step) -> Install | None:
     for command in step.commands:
         install = next((one for one in step.installs if one.command is command), None)
         if install is None or install.manager != "apt":
-            if command.program in _RUNS_UPDATE or (command.words and "/" in command.words[0].text.lstrip("/")):
+            if _hides_update(command):
                 return None
         elif (
             install.action == "update"
@@ -105,12 +116,13 @@ def _joined(stage: Stage, number: int, first: int) -> tuple[Edit, ...]:
     return (Edit(start, line_end + 1, ""), *moved) if moved and line_end >= 0 and not source.text[end:line_end].strip() else ()
 
 
-def _without_update(step: Step, install: Install) -> Hit:
+def _without_update(step: Step, install: Install, *, gone: bool) -> Hit:
     tool = "apt" if install.tool == "apt" else "apt-get"
+    which = "finds no package: an earlier RUN removed the lists" if gone else "takes lists of an earlier layer, if any"
     edits = prepended(step, f"{sudo(install)}{tool} update")
     return Hit(
         span=install.command.span,
-        message=f"{install.tool} install without an update in the same RUN takes lists of an earlier layer, if any",
+        message=f"{install.tool} install without an update in the same RUN {which}",
         fix=Fix(what="update first", edits=edits) if edits else None,
     )
 

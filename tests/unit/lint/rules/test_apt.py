@@ -163,6 +163,21 @@ ALONE = [
         good=BASE + "RUN --mount=type=cache,target=/var/lib/apt apt-get install -y curl\n",
         fixed=BASE + "RUN apt-get update\nRUN ./prepare.sh\nRUN apt-get install -y curl\n",
     ),
+    Twin(  # the lists of the update are gone by then, so that the install finds no package
+        rule="apt-update-alone",
+        bad=BASE
+        + "RUN apt-get update\nRUN apt-get install -y curl && rm -rf /var/lib/apt/lists/*\nRUN apt-get install -y git\n",
+        good=BASE + "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/lists/*\n"
+        "RUN apt-get update && apt-get install -y git && rm -rf /var/lib/apt/lists/*\n",
+        count=2,
+    ),
+    Twin(
+        rule="apt-update-alone",
+        bad=BASE
+        + "RUN apt-get update && apt-get install -y curl\nRUN rm -rf /var/lib/apt/lists/*\nRUN apt-get install -y git\n",
+        line=4,
+        says="removed",
+    ),
     Twin(rule="apt-update-alone", good=BASE + "RUN apt-get update && ./install-dependencies.sh\n"),
     Twin(rule="apt-update-alone", good=BASE + "RUN apt-get install --update -y curl\n"),
     Twin(rule="apt-update-alone", good=BASE + "RUN apt-get install -y ./tool.deb\n"),
