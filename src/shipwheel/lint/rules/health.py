@@ -59,7 +59,7 @@ def _served(file: Dockerfile, stage: Stage) -> str:
         return f"as {stage.root_image} does"
     if start.serves:
         return f"({start.server.name if start.server else start.file})"
-    return f"(EXPOSE {' '.join(sorted(_exposed(stage)))})"
+    return f"(EXPOSE {' '.join(sorted(_exposed(stage)))})" if _exposed(stage) else f"({_called(start)})"
 
 
 def _serves(file: Dockerfile, stage: Stage) -> bool:
@@ -67,7 +67,8 @@ def _serves(file: Dockerfile, stage: Stage) -> bool:
     name = stage.root_image.repository if stage.root_image else ""
     if start := start_of(file, stage):
         other = _OTHERS.search(name) or not _OTHER_PROGRAMS.isdisjoint(_start_words(stage))
-        return start.serves or (_unread(start) and bool(_exposed(stage)) and not other)
+        answers = bool(_exposed(stage)) or (_SERVER.search(_called(start)) and not _ASKED_INSIDE.search(_called(start)))
+        return start.serves or bool(_unread(start) and answers and not other)
     own = stage.last("ENTRYPOINT") or stage.last("CMD")
     return stage.facts.serves and not own and not _OTHERS.search(name)
 
@@ -89,6 +90,18 @@ def _unread(start: Start) -> bool:
     interpreter = start.program in SHELLS or is_python(start.program)
     named = not interpreter or any(not word.text.startswith("-") for word in start.arguments)
     return named and not start.file and start.program not in _IDLE
+
+
+_SERVER = re.compile(r"(?:^|[._/-])(?:api)?server?(?:\.py|\.sh)?$", re.IGNORECASE)
+_ASKED_INSIDE = re.compile(r"mcp|lsp|language", re.IGNORECASE)
+"""Servers that answer on their standard output."""
+
+
+def _called(start: Start) -> str:
+    """What it runs by its name: the file or module behind an interpreter, else the program."""
+    interpreted = start.program in SHELLS or is_python(start.program)
+    words = start.arguments if interpreted else start.words[:1]
+    return next((word.text for word in words if not word.text.startswith("-")), "")
 
 
 _OTHERS = re.compile(

@@ -55,6 +55,19 @@ TWINS = [
         good=SLIM + 'EXPOSE 8000\nCMD ["bash", "-l"]\n',
         says="EXPOSE 4123",
     ),
+    Twin(  # a server by its name, but for those that are asked on their standard input
+        rule="no-healthcheck",
+        bad=SLIM + 'ENTRYPOINT ["python", "-m", "clip_server"]\n',
+        good=SLIM + 'ENTRYPOINT ["python", "-m", "mcp_server"]\n',
+        says="clip_server",
+    ),
+    Twin(
+        rule="no-healthcheck",
+        bad=SLIM + 'COPY . .\nCMD ["python", "-u", "src/api_server.py", "--model", "m"]\n',
+        good=SLIM + 'COPY . .\nCMD ["python", "-m", "src.observer", "server"]\n',
+        says="api_server.py",
+    ),
+    Twin(rule="no-healthcheck", bad=SLIM + "CMD ./run-server.sh\n", good=SLIM + "CMD ./preserve.sh\n"),
     Twin(
         rule="no-healthcheck", bad=SLIM + "EXPOSE 8501\nENTRYPOINT make serve\n", good=SLIM + "EXPOSE 80\nCMD sleep infinity\n"
     ),
