@@ -57,11 +57,7 @@ def _bare(stage: Stage) -> bool:
 def _readable(stage: Stage) -> bool:
     """Whether all that apt installs is known, and nothing else (conda, scripts, files of other stages) may bring libraries."""
     for step in stage.all_steps:
-        if (
-            step.keyword == "COPY"
-            and step.copies_from
-            and any("lib" in word.text or word.text in ("/", "/usr") for word in step.sources)
-        ):
+        if step.keyword == "COPY" and step.copies_from and any(_holds_libraries(word.text) for word in step.sources):
             return False
         if step.keyword != "RUN":
             continue
@@ -77,6 +73,11 @@ def _readable(stage: Stage) -> bool:
         ):
             return False
     return True
+
+
+def _holds_libraries(path: str) -> bool:
+    """Whether libraries of the system may lie below a path of another stage; among packages of Python there are none."""
+    return path in ("/", "/usr") or ("lib" in path and not path.rstrip("/").endswith(("site-packages", "dist-packages")))
 
 
 def _installed(stage: Stage) -> list[str]:

@@ -16,7 +16,14 @@ def apt(packages: str) -> str:
 SLIM = "FROM python:3.11-slim\n"
 OPENCV = "RUN pip install opencv-python==4.10.0.84\n"
 
+COPIED = "COPY --from=builder /usr/local/{0} /usr/local/{0}\n"
+
 TWINS = [
+    Twin(  # what another stage hands over of Python brings no libraries of the system; a folder of libraries may
+        rule="missing-system-lib",
+        bad=f"FROM python:3.11-slim AS builder\n{OPENCV}{SLIM}" + COPIED.format("lib/python3.11/site-packages"),
+        good=f"FROM python:3.11-slim AS builder\n{OPENCV}{SLIM}" + COPIED.format("lib"),
+    ),
     Twin(
         rule="missing-system-lib",
         bad=SLIM + OPENCV,
