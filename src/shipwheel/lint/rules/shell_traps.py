@@ -92,6 +92,8 @@ _SWALLOWS = frozenset({"true", ":", "echo", "printf"})
 _ASKS = frozenset({"[", "[[", "test", "command", "which", "grep", "id", "getent", "type", "expr"})
 """Before && and || these are an if."""
 _FETCHES = re.compile("download|install|fetch")
+_EXECUTABLE = re.compile(r"[ugoa]*\+[rwX]*x")
+"""What a mode says that is to make a program of a file."""
 _SHORT_LIVED = _WEIGHTY - {"python", "python3", "go", "R", "Rscript", "julia"} | {
     *(
         "mkdir",
@@ -321,6 +323,8 @@ def _swallowed(commands: Sequence[Command]) -> Hit | None:
 
 
 def _makes(command: Command) -> bool:
+    if command.program == "chmod":
+        return any(_EXECUTABLE.fullmatch(word.text) for word in command.arguments)
     return (command.program in _WEIGHTY or bool(_FETCHES.search(command.program))) and _weighs(command)
 
 

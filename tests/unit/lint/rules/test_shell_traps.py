@@ -146,6 +146,7 @@ ERRORS = [
     ),
     _run("errors-hidden", "RUN x_download_weights || true", "RUN python -m ensurepip 2>/dev/null || true"),
     _run("errors-hidden", good="RUN userdel x || true"),
+    _run("errors-hidden", "RUN chmod +x /app/start.sh || true", "RUN chmod -R 777 /app || true", says="chmod"),
     _run("errors-hidden", good="RUN apt-get purge -y x || true"),
     _run("errors-hidden", good="RUN cp -r a b 2>/dev/null || true"),
     _run("errors-hidden", good="RUN rm -f a; apt-get clean; pip install x"),
