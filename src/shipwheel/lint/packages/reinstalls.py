@@ -101,7 +101,7 @@ def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iter
             if install.manager in _SYSTEM and not _free(context, steps[at]):
                 continue
             if _independent(context, steps[at], install) or (
-                not earlier and _builds_project(install) and _of_project(steps[number], steps[at])
+                not earlier and _builds_project(install) and _of_project(steps[number], steps[at], install)
             ):
                 yield at, install
             earlier = earlier or _is_python(install)
@@ -140,15 +140,20 @@ def _local(context: BuildContext, step: Step, path: str) -> bool:
 def _builds_project(install: Install) -> bool:
     """The project with all that it requires, with nothing installed before it."""
     if install.manager == "pip":
-        local = any(package.url.partition("[")[0].rstrip("/") == "." for package in install.packages)
-        return local and install.action == "install" and install.option("--no-deps") is None
+        return bool(_folder(install)) and install.action == "install" and install.option("--no-deps") is None
     return install.action in ("sync", "install") and install.manager in ("uv", "poetry") and bool(install.command.words)
 
 
-def _of_project(copy: Step, install: Step) -> bool:
+def _folder(install: Install) -> str:
+    """The folder of a project that pip installs, "" for none."""
+    paths = (package.url.partition("[")[0] for package in install.packages)
+    return next((path for path in paths if path and "://" not in path and not path.endswith((".whl", ".gz", ".zip"))), "")
+
+
+def _of_project(copy: Step, step: Step, install: Install) -> bool:
     """Whether the COPY is of the project that a step installs: its folder, or something above or below."""
-    moves = (command.arguments[0].text for command in install.commands if command.program == "cd" and command.arguments)
-    project = in_folder(install.workdir, next(moves, "."))
+    moves = (command.arguments[0].text for command in step.commands if command.program == "cd" and command.arguments)
+    project = in_folder(in_folder(step.workdir, next(moves, ".")), _folder(install) or ".")
     copied = copy.destination.rstrip("/") or "/"
     return f"{copied}/".startswith(f"{project.rstrip('/')}/") or f"{project}/".startswith(f"{copied.rstrip('/')}/")
 

@@ -19,6 +19,16 @@ ORDER = [
         says="COPY . comes before pip install",
         fixed=BASE + "COPY requirements.txt ./\n" + PIP + 'COPY . .\nCMD ["python", "app.py"]\n',
     ),
+    Twin(  # the project by its folder, relative and absolute
+        rule="copy-before-install",
+        bad="FROM python:3.12\nCOPY . /app\nRUN pip install /app\n",
+        good="FROM python:3.12\nCOPY . /app\nRUN pip install /opt/wheels/other\n",
+    ),
+    Twin(
+        rule="copy-before-install",
+        bad="FROM python:3.12\nWORKDIR /home\nCOPY . petals/\nRUN pip install -e petals[all]\n",
+        good="FROM python:3.12\nWORKDIR /home\nCOPY . petals/\nRUN pip install --no-deps -e petals\n",
+    ),
     Twin(  # nothing is known of the folder: the RUN names the file
         rule="copy-before-install",
         bad="FROM python:3.12\nCOPY --chown=1000:1000 . /app/\r\nWORKDIR /app\r\nRUN pip install -r requirements.txt",
