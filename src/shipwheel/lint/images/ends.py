@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import date
 
-from shipwheel.lint.images.names import ImageFacts
+from shipwheel.lint.images.names import ImageFacts, ImageName, well_known
 from shipwheel.lint.tables import date_of, table
 
 TABLE = "eol.toml"
@@ -26,6 +27,10 @@ _NAMES = {
 }
 
 
+_WORDS = re.compile(r"[-_.+]?(ubuntu)[-_]?(\d\d)[._]?(04|10)(?!\d)|[a-z]+")
+_ROS = re.compile(r"(?:osrf/)?ros2?(?:-[a-z-]+)?")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """A release that was over on the day of the table, such as "Debian buster", since when, and those that were not."""
@@ -41,6 +46,18 @@ def ended(facts: ImageFacts) -> list[Ended]:
     parts.append((facts.framework, facts.framework_version.partition(".")[0]))
     found = (_ended(kind, release) for kind, release in parts if release)
     return [one for one in found if one]
+
+
+def with_tag(facts: ImageFacts, image: ImageName) -> ImageFacts:
+    """With the distribution that a tag names, where nothing else is known of it: `tool:1.0-ubuntu18.04`, `ros:noetic`."""
+    names = table("images.toml")["ubuntu"]
+    ros = names["ros"] if _ROS.fullmatch(well_known(image.repository)) else {}
+    for found in _WORDS.finditer("" if facts.distribution else image.tag.lower()):
+        if release := f"{found[2]}.{found[3]}" if found[1] else {**names["codenames"], **ros}.get(found[0], ""):
+            return replace(facts, distribution="ubuntu", release=release)
+        if found[0] in table(TABLE)["debian"] and found[0] != "source":
+            return replace(facts, distribution="debian", release=found[0])
+    return facts
 
 
 def _ended(kind: str, release: str) -> Ended | None:

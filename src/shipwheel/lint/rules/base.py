@@ -9,7 +9,7 @@ from shipwheel.lint.dockerfile.references import Reference, references
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.files.subjects import Compose
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.images.ends import TABLE, Ended, ended
+from shipwheel.lint.images.ends import TABLE, Ended, ended, with_tag
 from shipwheel.lint.images.names import ImageFacts, ImageName, example_tag, facts_of, parse_image
 from shipwheel.lint.packages.installs import Requested
 from shipwheel.lint.packages.python import packages_of
@@ -164,7 +164,8 @@ def _no_digest(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 def _local(one: Reference) -> bool:
     """An image of this machine, as far as one can tell: no registry, no owner, no name that is known."""
-    return "/" not in one.image.repository and not one.facts.distribution and not one.facts.programs
+    known = one.facts.programs or with_tag(one.facts, one.image).distribution
+    return "/" not in one.image.repository and not known
 
 
 def _named(dockerfile: Dockerfile) -> Iterator[Reference]:
@@ -180,7 +181,7 @@ def _named(dockerfile: Dockerfile) -> Iterator[Reference]:
 @BASE_EOL.check(Dockerfile)
 def _eol(dockerfile: Dockerfile) -> Iterator[Hit]:
     for one in _named(dockerfile):
-        if over := ended(one.facts):
+        if over := ended(with_tag(one.facts, one.image)):
             since = " and ".join(f"{each.what} got its last free update by {each.since}" for each in over)
             yield Hit(span=one.span, message=f"{one.image}: {since}", remedy=_moved(over))
     for package in _condas_python(dockerfile):

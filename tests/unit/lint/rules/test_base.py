@@ -111,7 +111,19 @@ TWINS = [
         says="Python 3.7",
     ),
     Twin(rule="base-eol", good='FROM continuumio/miniconda3:24.1.2-0\nRUN conda install "python>=3.8"\n'),
+    Twin(rule="base-no-digest", bad="FROM ros:noetic\n", good="FROM app:local\n"),
     Twin(rule="base-eol", good="FROM somebody/python:3.6\n"),
+    # what the tag of an image says that nobody knows, and ROS, which is one with its Ubuntu
+    Twin(
+        rule="base-eol",
+        bad="FROM somebody/tool:3.8-cuda11.7.0-devel-ubuntu18.04\n",
+        good="FROM somebody/tool:3.8-cuda11.7.0-devel-ubuntu22.04\n",
+        says="Ubuntu 18.04",
+    ),
+    Twin(rule="base-eol", bad="FROM somebody/tool:focal-20230308\n", good="FROM somebody/focal:1.0\n", says="Ubuntu 20.04"),
+    Twin(rule="base-eol", bad="FROM somebody/tool:1.2-buster\n", good="FROM somebody/tool:1.2-filibuster\n"),
+    Twin(rule="base-eol", bad="FROM ros:noetic-ros-core\n", good="FROM ros:humble-ros-core\n", says="Ubuntu 20.04"),
+    Twin(rule="base-eol", bad="FROM osrf/ros:melodic-desktop-full\n", good="FROM somebody/kinetic:melodic\n"),
     Twin(
         rule="base-eol",
         bad="FROM mcr.microsoft.com/vscode/devcontainers/python:0-3.8-bullseye\n",
