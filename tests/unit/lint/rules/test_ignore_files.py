@@ -54,6 +54,14 @@ MISSING = [
         )
         for rule in ("ignore-missing", "ignore-not-recursive")
     ),
+    Twin(  # the code lies elsewhere
+        rule="ignore-missing",
+        name=IGNORE,
+        files={"Dockerfile": WHOLE, "requirements.txt": "numpy==2.1.0\n"},
+        bad=".git\nvenv\nlogs\n",
+        good=".git\nvenv\nlogs\n.env\n**/__pycache__\n",
+        says=".env",
+    ),
     Twin(rule="ignore-missing", name=IGNORE, good=".git/\nvenv/**\n**/*.pyc\n.env*\nmodels/\n"),
     Twin(  # what is there
         rule="ignore-missing",
@@ -143,6 +151,14 @@ RECURSIVE = [
         good="*.pt\n",
     ),
     Twin(rule="ignore-not-recursive", name=IGNORE, good="node_modules\n.mypy_cache\n*.log\n"),
+    Twin(  # the code lies elsewhere
+        rule="ignore-not-recursive",
+        name=IGNORE,
+        files={"Dockerfile": WHOLE, "requirements.txt": "numpy==2.1.0\n"},
+        bad="__pycache__/\n*.log\n",
+        good="**/__pycache__/\n*.log\n",
+        says="__pycache__",
+    ),
     Twin(  # all code lies at the top
         rule="ignore-not-recursive",
         name=IGNORE,
