@@ -56,6 +56,11 @@ _KEY = re.compile(
 """Also the name that Google Cloud gives to the key of a service account: PROJECT-12 hexadecimal digits.json."""
 _PERHAPS_KEY = re.compile(r"[\w.-]+\.(?:pem|key)|\.npmrc|pip\.conf|\.yarnrc(?:\.yml)?|\.condarc|rclone\.conf", re.IGNORECASE)
 """Files that hold a secret only now and then: to be looked into."""
+_OF_CERTIFICATE = re.compile(
+    r"[\w.-]*(?:cert|server|client|tls|ssl|https|localhost|nginx|domain)[\w.-]*\.key|(?!.*pub)(?:[\w.-]+[-_.])?key\.pem",
+    re.IGNORECASE,
+)
+"""Of those, what holds one in nearly every project."""
 _KEY_FOLDERS = frozenset((".ssh", ".aws", ".gnupg", ".kaggle", ".azure", ".gcloud", "gcloud", ".docker"))
 _CODE = re.compile(r"\.(?:pub|crt|cer|example|sample|template|dist|tmpl|enc|gpg|age|sops)$", re.IGNORECASE)
 _OF_EXAMPLES = re.compile(r"(?:^|/)(?:tests?|fixtures?|examples?|samples?|docs?|charts?|k8s|kubernetes|manifests|templates)/")
@@ -125,7 +130,9 @@ def _is_key(context: BuildContext, path: str) -> bool:
     if not _PERHAPS_KEY.fullmatch(name):
         return False
     text = _text(context, path)
-    return text is not None and (_PRIVATE.search(text) is not None or bool(leaks(text)) or _has_secrets(text))
+    if text is None:
+        return not context.exists(path) and _OF_CERTIFICATE.fullmatch(name) is not None
+    return _PRIVATE.search(text) is not None or bool(leaks(text)) or _has_secrets(text)
 
 
 def _text(context: BuildContext, path: str) -> str | None:

@@ -47,6 +47,23 @@ KEY_FILE = [
         good=BASE + "COPY service_account.py /app/\n",
     ),
     Twin(rule="key-file-copied", bad=BASE + "COPY .aws /root/.aws\n"),
+    # not there to be looked into: the key of a certificate by its name; keys of repositories are public
+    Twin(
+        rule="key-file-copied",
+        bad=BASE + "COPY no-git/wandb_cert.key /opt/certs/\n",
+        good=BASE + "COPY ros.key nvidia-repo.gpg.key /usr/share/keyrings/\n",
+    ),
+    Twin(
+        rule="key-file-copied",
+        bad=BASE + "COPY ssl/cert.pem ssl/key.pem /etc/nginx/\n",
+        good=BASE + "COPY ssl/cert.pem ssl/public_key.pem /etc/nginx/\n",
+    ),
+    Twin(
+        rule="key-file-copied",
+        bad=BASE + "COPY server.key /etc/ssl/\n",
+        good=BASE + "COPY server.key /etc/ssl/\n",
+        good_files={"server.key": "no key\n"},
+    ),
     Twin(rule="key-file-copied", bad=BASE + "COPY .htpasswd /etc/nginx\n", good=BASE + "COPY .htpasswd.example /etc/nginx\n"),
     Twin(
         rule="key-file-copied",
