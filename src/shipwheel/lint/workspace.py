@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -82,6 +83,13 @@ class Workspace:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else path.as_posix()
 
 
+_BUILD_FILES = re.compile(
+    r"(?:.*/)?(?:(?:Dockerfile|Containerfile|requirements|README|LICENSE)[^/]*|[^/]*\.[Dd]ockerfile|[^/]*\.(?:docker|container)ignore"
+    r"|pyproject\.toml|(?:uv|poetry|pdm)\.lock|setup\.(?:py|cfg)|Pipfile(?:\.lock)?|environment\.ya?ml)"
+)
+"""What says how a project is built, and is none of it."""
+
+
 @dataclass(kw_only=True)
 class BuildContext:
     """The folder that `docker build` sends. Only its files on disk are known, not what a build or CI would add before.
@@ -138,6 +146,11 @@ class BuildContext:
 
     def _enters(self, folder: str) -> bool:
         return not self.left_out(folder) or self._rules.keeps_below(folder)
+
+    @cached_property
+    def bare(self) -> bool:
+        """Whether nothing of the project is here to be seen, but for what says how it is built."""
+        return self.alone or all(map(_BUILD_FILES.fullmatch, self.files()))
 
     def size(self, path: str) -> int:
         """Bytes of a file; 0 for one that is not there."""

@@ -72,7 +72,7 @@ def _are_main(before: Sequence[Step], found: Sequence[Install]) -> bool:
 
 def _brings_code(context: BuildContext, step: Step) -> bool:
     if whole_copy(step):
-        return context.alone or any(path.endswith(_CODE) for path in context.files())
+        return context.bare or any(path.endswith(_CODE) for path in context.files())
     place = step.destination
     own = place.startswith("/usr/src/") or not place.startswith(("/usr/", "/opt/", "/etc/", "/tmp/", "/bin/"))
     return own and any(_is_code(context, tidy(word.text)) for word in from_context(step))

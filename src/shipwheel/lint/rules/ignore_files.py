@@ -30,12 +30,6 @@ _ML = ("data", "mlruns", "wandb", "checkpoints", "notebooks")
 _PYTHON = re.compile(r"python|\bpip3?\b|\bconda|\buv\b|poetry|torch|cuda|jupyter", re.IGNORECASE)
 """What a Dockerfile of a project in Python says somewhere."""
 
-_BUILD_FILES = re.compile(
-    r"(?:.*/)?(?:(?:Dockerfile|Containerfile|requirements|README|LICENSE)[^/]*|[^/]*\.[Dd]ockerfile|[^/]*\.(?:docker|container)ignore"
-    r"|pyproject\.toml|(?:uv|poetry|pdm)\.lock|setup\.(?:py|cfg)|Pipfile(?:\.lock)?|environment\.ya?ml)"
-)
-"""What says how a project is built, and is none of it."""
-
 _SMALL = 10 << 20
 """Bytes of a folder that code may well read in the image; a larger one is data."""
 
@@ -63,11 +57,6 @@ def _unread(ignore: IgnoreFile, users: Iterable[Dockerfile]) -> bool:
     return not users and bool(beside) and all(context.root != folder for context in beside)
 
 
-def _bare(context: BuildContext) -> bool:
-    """Whether nothing of the project is here to be seen."""
-    return context.alone or all(map(_BUILD_FILES.fullmatch, context.files()))
-
-
 def _context(ignore: IgnoreFile) -> BuildContext:
     """The folder of an ignore file that no Dockerfile at hand is built with."""
     return BuildContext(root=ignore.source.path.parent, workspace=ignore.workspace, ignore=ignore)
@@ -87,7 +76,7 @@ def lets_in(ignore: IgnoreFile) -> Iterator[Hit]:
     named = {source for one in users for _, source in taken(one)}
     found = [
         name
-        for name in (_by_habit(context, users) if _bare(context) else _by_evidence(context, users))
+        for name in (_by_habit(context, users) if context.bare else _by_evidence(context, users))
         if name not in kept and not any(source == name or source.startswith(f"{name}/") for source in named)
     ]
     if ".git" in found and needed.git(context, users):
@@ -210,7 +199,7 @@ def _matches(pattern: str, path: str) -> bool:
 
 def _lies_deeper(name: str, users: list[Dockerfile]) -> bool:
     """Whether such files lie in folders of the context and get in."""
-    contexts = [one.context for one in users if not _bare(one.context)]
+    contexts = [one.context for one in users if not one.context.bare]
     below = [path for context in contexts for path in context.files() if "/" in path]
     if _BYTECODE.fullmatch(name):
         return not contexts or any(path.endswith(".py") for path in below)

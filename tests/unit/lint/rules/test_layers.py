@@ -29,6 +29,12 @@ ORDER = [
         bad="FROM python:3.12\nWORKDIR /home\nCOPY . petals/\nRUN pip install -e petals[all]\n",
         good="FROM python:3.12\nWORKDIR /home\nCOPY . petals/\nRUN pip install --no-deps -e petals\n",
     ),
+    Twin(  # nothing but the list of packages is known of the folder
+        rule="copy-before-install",
+        files={"requirements.txt": "numpy==2.1.0\n"},
+        bad=BASE + "COPY . .\n" + PIP,
+        good=BASE + "COPY requirements.txt ./\n" + PIP + "COPY . .\n",
+    ),
     Twin(  # nothing is known of the folder: the RUN names the file
         rule="copy-before-install",
         bad="FROM python:3.12\nCOPY --chown=1000:1000 . /app/\r\nWORKDIR /app\r\nRUN pip install -r requirements.txt",
