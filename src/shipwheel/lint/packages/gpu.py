@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from shipwheel.lint.packages.python import Added, Packages
-from shipwheel.lint.packages.torch_table import Loads, onnxruntime_loads, tensorflow_loads
+from shipwheel.lint.packages.torch_table import Loads, onnxruntime_loads, tensorflow_loads, whisper_loads
 from shipwheel.lint.packages.torch_wheels import Build, applies, package, torch_build
 from shipwheel.lint.tables import table
 
@@ -16,6 +16,10 @@ TABLE = "gpu.toml"
 
 _BRINGS_CUDA = re.compile(r"cuda|ctk")
 _FAMILY = re.compile(r"torch|tensorflow|keras|jax|cupy|nvidia-|mxnet|paddle|cu(?:df|ml|graph)|.*cuda|.*gpu|tensorrt|triton")
+DECIDED_BY = {"faster-whisper": "ctranslate2"}
+"""What says which CUDA a package loads, where its version is named too."""
+_UP_TO = re.compile(r"<|~=|!=|\*")
+_NEWEST = "9999"
 _CUPY = re.compile(r"cupy-cuda(\d{2,3})x?$")
 
 
@@ -92,6 +96,8 @@ def loads(added: Added) -> Loads | None:
         return tensorflow_loads(version)
     if name == "onnxruntime-gpu":
         return onnxruntime_loads(version)
+    if name == "faster-whisper":
+        return whisper_loads(version or ("" if _UP_TO.search(added.requested.specifier) else _NEWEST))
     cupy = _CUPY.match(name)
     if cupy:
         digits = cupy[1]

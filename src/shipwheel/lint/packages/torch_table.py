@@ -82,9 +82,19 @@ def tensorflow_loads(version: str) -> Loads | None:
 
 def onnxruntime_loads(version: str) -> Loads | None:
     """What onnxruntime-gpu of PyPI takes from the system."""
+    return _row("onnxruntime", version)
+
+
+def whisper_loads(version: str) -> Loads | None:
+    """What faster-whisper takes from the system, with the newest CTranslate2 that it requires."""
+    return _row("faster-whisper", version)
+
+
+def _row(name: str, version: str) -> Loads | None:
+    """The row of the last version that is not above one."""
     try:
         asked = Version(version)
     except InvalidVersion:
         return None
-    below = [row for first, row in _loads("onnxruntime").items() if first <= asked]
+    below = [row for first, row in _loads(name).items() if first <= asked]
     return below[-1] if below and below[-1].cuda else None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.finding import Hit
-from shipwheel.lint.packages.gpu import TABLE, bringing, compiled, is_of_gpu, loads, named, takes_from_system
+from shipwheel.lint.packages.gpu import DECIDED_BY, TABLE, bringing, compiled, is_of_gpu, loads, named, takes_from_system
 from shipwheel.lint.packages.python import Added, Packages, packages_of
 from shipwheel.lint.packages.torch_table import TABLE as TORCH
 from shipwheel.lint.packages.torch_table import Loads
@@ -145,8 +145,8 @@ def _chosen_elsewhere(added: Added, packages: Packages) -> bool:
 def _loads_another(stage: Stage, packages: Packages) -> Iterator[Hit]:
     if not _cuda_base(stage) or _installs_cuda(stage, packages):
         return
-    for added in packages.by_name.values():
-        needs = loads(added)
+    for name, added in packages.by_name.items():
+        needs = loads(added) if DECIDED_BY.get(name) not in packages.by_name else None
         lack = _lack(stage, needs) if needs else ""
         if needs and lack:
             wanted = f"CUDA {needs.cuda} and cuDNN {_major(needs.cudnn)}" if needs.cudnn else f"CUDA {_major(needs.cuda)}"

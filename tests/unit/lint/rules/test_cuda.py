@@ -97,6 +97,29 @@ TWINS = [
         bad="FROM nvidia/cuda:11.8.0-runtime-ubuntu22.04\nRUN pip3 install cupy-cuda12x==13.3.0\n",
         good="FROM nvidia/cuda:12.2.2-runtime-ubuntu22.04\nRUN pip3 install cupy-cuda12x==13.3.0\n",
     ),
+    # without a version it is the newest; an older CTranslate2 is there for those who stay with CUDA 11
+    Twin(
+        rule="cuda-wheel-mismatch",
+        bad="FROM nvidia/cuda:11.7.1-cudnn8-runtime-ubuntu22.04\nRUN pip3 install faster-whisper\n",
+        good="FROM nvidia/cuda:12.3.2-cudnn9-runtime-ubuntu22.04\nRUN pip3 install faster-whisper\n",
+        says="loads CUDA 12",
+    ),
+    Twin(
+        rule="cuda-wheel-mismatch",
+        bad="FROM nvidia/cuda:12.3.2-base-ubuntu22.04\nRUN pip3 install 'faster-whisper>=1.0.3'\n",
+        good="FROM nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04\nRUN pip3 install faster-whisper ctranslate2==3.24.0\n",
+        says="-base image has none",
+    ),
+    Twin(
+        rule="cuda-wheel-mismatch",
+        bad="FROM nvidia/cuda:12.2.2-cudnn8-runtime-ubuntu22.04\nRUN pip3 install faster-whisper==0.10.0\n",
+        good="FROM nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04\nRUN pip3 install faster-whisper==0.10.0 'faster-whisper<1'\n",
+        says="loads CUDA 11",
+    ),
+    Twin(
+        rule="cuda-wheel-mismatch",
+        good="FROM nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04\nRUN pip3 install 'faster-whisper<1'\n",
+    ),
     # pip keeps what the base has in the very version that is asked for
     Twin(
         rule="cuda-wheel-mismatch",
