@@ -16,6 +16,11 @@ from shipwheel.lint.workspace import BuildContext
 _TOOLS = frozenset(("pip", "setuptools", "wheel", "uv", "poetry", "pipenv", "pip-tools", "conda", "mamba"))
 """What is installed to install; it costs a second."""
 
+_FIRST = frozenset(
+    ("torch", "torchvision", "torchaudio", "numpy", "cython", "pybind11", "ninja", "packaging", "nvidia-pyindex")
+)
+"""What is installed before the packages of an application, from an index of its own or to build them."""
+
 _SYSTEM = ("apt", "apk", "dnf")
 
 _CODE = (".py", ".ipynb", ".js", ".ts", ".go", ".rs", ".cpp", ".cc", ".cu", ".java", ".r")
@@ -64,7 +69,7 @@ def reinstalls(context: BuildContext, steps: Sequence[Step]) -> Iterator[Reinsta
 
 def _are_main(before: Sequence[Step], found: Sequence[Install]) -> bool:
     """Whether these bring the packages of the application: the first ones, or the first from a file."""
-    earlier = [install for step in before for install in step.installs if _is_python(install)]
+    earlier = [install for step in before for install in step.installs if _is_of_application(install)]
     if any(install.files or install.manager in _MANIFESTS for install in earlier):
         return False
     return any(install.files if earlier else _is_python(install) for install in found)
@@ -95,7 +100,7 @@ def _is_code(context: BuildContext, source: str) -> bool:
 
 def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iterator[tuple[int, Install]]:
     """Installs behind the COPY for which its files are not needed, or most of them are not."""
-    earlier = any(_is_python(one) for step in steps[:number] for one in step.installs)
+    earlier = any(_is_of_application(one) for step in steps[:number] for one in step.installs)
     for at in range(number + 1, len(steps)):
         for install in steps[at].installs:
             if install.manager in _SYSTEM and not _free(context, steps[at]):
@@ -104,12 +109,17 @@ def _needless(context: BuildContext, steps: Sequence[Step], number: int) -> Iter
                 not earlier and _builds_project(install) and _of_project(steps[number], steps[at], install)
             ):
                 yield at, install
-            earlier = earlier or _is_python(install)
+            earlier = earlier or _is_of_application(install)
 
 
 def _is_python(install: Install) -> bool:
     names = {package.name for package in install.packages}
     return install.manager in ("pip", "uv", "conda", "poetry", "pipenv") and not (names and names <= _TOOLS)
+
+
+def _is_of_application(install: Install) -> bool:
+    names = {package.name for package in install.packages}
+    return _is_python(install) and not (names and names <= _TOOLS | _FIRST and not install.files)
 
 
 def _independent(context: BuildContext, step: Step, install: Install) -> bool:

@@ -19,6 +19,19 @@ ORDER = [
         says="COPY . comes before pip install",
         fixed=BASE + "COPY requirements.txt ./\n" + PIP + 'COPY . .\nCMD ["python", "app.py"]\n',
     ),
+    Twin(  # torch first, and what the project requires with the project: each change of code installs the rest again
+        rule="copy-before-install",
+        bad="FROM python:3.12\nRUN pip install torch==2.4.1\nCOPY . /app\nRUN pip install -e /app\n",
+        good="FROM python:3.12\nRUN pip install torch==2.4.1 transformers==4.44.2\nCOPY . /app\nRUN pip install -e /app\n",
+        line=3,
+    ),
+    Twin(
+        rule="copy-before-install",
+        bad="FROM python:3.12\nRUN pip install wheel && pip install torch torchvision\nCOPY server ./server\n"
+        "RUN pip install ./server\n",
+        good="FROM python:3.12\nRUN pip install wheel && pip install fastapi\nCOPY server ./server\nRUN pip install ./server\n",
+        line=3,
+    ),
     Twin(  # the project by its folder, relative and absolute
         rule="copy-before-install",
         bad="FROM python:3.12\nCOPY . /app\nRUN pip install /app\n",
