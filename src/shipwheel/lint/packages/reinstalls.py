@@ -17,7 +17,7 @@ _TOOLS = frozenset(("pip", "setuptools", "wheel", "uv", "poetry", "pipenv", "pip
 """What is installed to install; it costs a second."""
 
 _FIRST = frozenset(
-    ("torch", "torchvision", "torchaudio", "numpy", "cython", "pybind11", "ninja", "packaging", "nvidia-pyindex")
+    ("python", "torch", "torchvision", "torchaudio", "numpy", "cython", "pybind11", "ninja", "packaging", "nvidia-pyindex")
 )
 """What is installed before the packages of an application, from an index of its own or to build them."""
 
