@@ -21,7 +21,8 @@ ORDER = [
     ),
     Twin(  # torch first, and what the project requires with the project: each change of code installs the rest again
         rule="copy-before-install",
-        bad="FROM debian:13\nRUN conda install python~=3.10.12 pip && pip install torch==2.4.1\nCOPY . /app\nRUN pip install -e /app\n",
+        bad="FROM debian:13\nRUN conda install python~=3.10 pip && pip install torch==2.4.1\nCOPY . /app\n"
+        "RUN pip install -e /app\n",
         good="FROM python:3.12\nRUN pip install torch==2.4.1 transformers==4.44.2\nCOPY . /app\nRUN pip install -e /app\n",
         line=3,
     ),
