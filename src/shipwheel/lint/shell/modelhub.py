@@ -33,6 +33,11 @@ _LIGHT_CHECKPOINT = re.compile(
 _FETCHERS = re.compile(r"^(?:gdown|wget|curl|aria2c)$|download|fetch", re.I)
 """Programs that write what they download to where they are told."""
 
+_STORES = ("aws", "gsutil", "gcloud", "s5cmd", "azcopy")
+_COPIES = ("cp", "sync", "rsync", "copy", "mv")
+_WEIGHTS_FOLDER = re.compile(r"(?:^|[_-])(?:models?|weights|checkpoints?|pretrained)$", re.I)
+"""Folders of a store that hold weights."""
+
 _SMALL = re.compile(
     r"tiny|mini-?lm|nano|yolo(?:v?\d+)[ns]\b|small|bert-(?:mini|small)|silero|mobilenet|punkt|en_core_web_sm", re.I
 )
@@ -89,12 +94,23 @@ def _told(command: Command) -> Iterator[Fetch]:
         yield from _hub_cli(command, words[1:])
     elif command.program == "ollama" and texts[:1] == ["pull"]:
         yield from (_ollama(command, word) for word in words[1:2])
-    elif command.program in ("wget", "curl", "aria2c", "aws", "gsutil", "gcloud", "s5cmd", "azcopy"):
-        yield from filter(None, (fetch_of_url(word) for word in words))
+    elif command.program in ("wget", "curl", "aria2c", *_STORES):
+        found = list(filter(None, (fetch_of_url(word) for word in words)))
+        yield from found or (_folder_of_store(words) if command.program in _STORES else ())
     elif command.program in ("git", "git-lfs") and "clone" in texts:
         yield from (_cloned(word) for word in words if re.match(r"https?://(?:hf\.co|huggingface\.co)/(?!spaces/)", word.text))
     elif _PYTHON.fullmatch(command.program):
         yield from (found for word in words if "(" in word.text for found in in_python(word.text, word.span))
+
+
+def _folder_of_store(words: tuple[Word, ...]) -> Iterator[Fetch]:
+    """`aws s3 sync s3://bucket/weights/ /m`: what is copied from a store, by the name of its folder."""
+    places = [word for word in words if not word.text.startswith("-")]
+    verb = next((at for at, word in enumerate(places) if word.text in _COPIES), None)
+    for word in places[verb + 1 : verb + 2] if verb is not None else ():
+        name = word.text.rstrip("/*").rpartition("/")[2]
+        if "://" in word.text and _WEIGHTS_FOLDER.search(name) and not _SMALL.search(word.text):
+            yield Fetch(what=name, span=word.span, large=True)
 
 
 def _hub_cli(command: Command, words: tuple[Word, ...]) -> Iterator[Fetch]:

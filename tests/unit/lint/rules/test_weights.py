@@ -96,6 +96,17 @@ BAKED = [
         bad=BASE + "RUN aws s3 cp s3://bucket/llama.safetensors /m/\n",
         good=BASE + "RUN aws s3 cp s3://bucket/classes.txt /m/\n",
     ),
+    Twin(  # a folder of a store, by its name
+        rule="model-baked",
+        bad=BASE + "RUN aws s3 sync --no-sign-request --quiet s3://bucket/1900_weights/ /data/1900_weights/\n",
+        good=BASE + "RUN aws s3 sync s3://bucket/config/ /m/ && aws s3 cp /out/models s3://bucket/models/ --recursive\n",
+        says="1900_weights",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN gsutil -m cp -r gs://bucket/v2/models /app/\n",
+        good=BASE + "RUN gsutil ls gs://bucket/v2/models && gsutil cp gs://bucket/models/labels.txt /app/\n",
+    ),
     Twin(  # a stage that nothing uses
         rule="model-baked",
         good='FROM a AS x\nRUN hf download a/b\nFROM b\nCMD ["c"]\n',
