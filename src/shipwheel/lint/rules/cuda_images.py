@@ -61,7 +61,7 @@ CUDA_STUBS_IN_LD_PATH = Rule(
 def _retired(dockerfile: Dockerfile) -> Iterator[Hit]:
     for stage in dockerfile.stages:
         reason = _ended(stage.image) if stage.image and stage.image.known else ""
-        if reason:
+        if reason and (stage.name or dockerfile.used(stage)):
             yield Hit(span=stage.base.span, message=f"{stage.image}: {reason}")
 
 

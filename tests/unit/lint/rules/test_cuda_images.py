@@ -33,6 +33,11 @@ TWINS = [
     ),
     Twin(rule="cuda-tag-retired", bad="FROM nvidia/cuda:12.1.1-runtime-centos7\n", good="FROM nvidia/cuda:13.0.0-base-ubi9\n"),
     Twin(rule="cuda-tag-retired", bad="FROM nvidia/cuda:12.4-base-ubuntu22.04\n", says="12.4.1"),
+    Twin(  # BuildKit never asks for the image of a stage that nothing can name
+        rule="cuda-tag-retired",
+        bad="FROM nvidia/cuda:12.0.0-runtime-ubuntu20.04 AS cuda\nFROM ubuntu:22.04\n",
+        good="FROM nvidia/cuda:12.0.0-runtime-ubuntu20.04\nFROM ubuntu:22.04\n",
+    ),
     Twin(rule="cuda-tag-retired", good="FROM registry.example.com/mirror/nvidia/cuda:10.2-devel\n"),
     # cuda-gpg-key-rotated
     Twin(
