@@ -21,6 +21,7 @@ import numpy as np
 
 from shipwheel_serve import codec, environment, formats, golden, pickles
 from shipwheel_serve.errors import ModelError, ServeError
+from shipwheel_serve.formats.classes import importable
 from shipwheel_serve.hashing import sha256
 from shipwheel_serve.model import Environment, Golden, Model
 from shipwheel_serve.schema import Arrays, Schema, assemble, describe, rows, to_arrays
@@ -303,7 +304,7 @@ def _is_listed(folder: Path, name: str, files: Mapping[str, Any]) -> bool:
 def _load(folder: Path, table: Mapping[str, Any], trust: formats.Trust) -> Model:
     about, settings = table["model"], trust.settings
     schema = Schema.from_json(table["schema"])
-    formats.python.importable(settings.root / "src", settings.root)
+    importable(settings.root / "src", settings.root)
     with formats.heard() as said:
         loaded = formats.read(about, folder / about["path"], trust)
     model = Model(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from shipwheel.cli.home import user_home
 from shipwheel.errors import UsageError
 from shipwheel.progress import SILENT, Progress
 
@@ -45,14 +46,6 @@ class Opened:
     def close(self) -> None:
         """Close everything."""
         self._stack.close()
-
-
-def user_home(env: Mapping[str, str]) -> Path:
-    """HOME, else what the system says; / for a number without a name, as in containers."""
-    try:
-        return Path(env["HOME"]) if env.get("HOME") else Path.home()
-    except RuntimeError:
-        return Path("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

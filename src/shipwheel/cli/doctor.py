@@ -13,7 +13,8 @@ from pathlib import Path
 
 import click
 
-from shipwheel.cli.context import Context, emit, local_name, user_home
+from shipwheel.cli.context import Context, emit, local_name
+from shipwheel.cli.home import user_home
 from shipwheel.cli.registries import logins
 from shipwheel.cli.workshop import APT, this_machine
 from shipwheel.credentials import Credentials

@@ -242,14 +242,15 @@ def _replace(path: Path, data: bytes) -> None:
 
 def _explained(name: str) -> str:
     from shipwheel.lint.rule import rules
+    from shipwheel.lint.wording import closest
 
     if name == "all":
         width = max(map(len, rules()))
         return "\n".join(f"{rule.key:<{width}}  {rule.severity:<7}  {rule.title}" for rule in rules().values())
     chosen = [rule for key, rule in rules().items() if key == name or key.startswith(f"{name}-")]
     if not chosen:
-        near = difflib.get_close_matches(name, rules(), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else "'shipwheel lint --explain all' lists them"
+        near = closest(name, rules(), 0.5)
+        hint = f"did you mean {near}?" if near else "'shipwheel lint --explain all' lists them"
         raise UsageError(f"there is no rule {name}", hint=hint)
     return "\n\n".join(map(_about, chosen))
 

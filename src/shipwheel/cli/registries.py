@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from shipwheel.cli.context import user_home
 from shipwheel.cli.engine_hosts import Hosts, of_docker, of_podman
+from shipwheel.cli.home import user_home
 from shipwheel.errors import UsageError
 from shipwheel.registry.login_file import scope
 from shipwheel.registry.logins import Logins

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipwheel.build import Workshop
-from shipwheel.cli.context import Context, user_home
+from shipwheel.cli.context import Context
+from shipwheel.cli.home import user_home
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Platform
 from shipwheel.project import Project

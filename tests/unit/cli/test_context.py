@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shipwheel.cli.context import Context, human, table, user_home
+from shipwheel.cli.context import Context, human, table
+from shipwheel.cli.home import user_home
 from shipwheel.cli.workshop import this_machine, wanted_platforms
 from shipwheel.errors import UsageError
 from shipwheel.oci.blob import Platform

@@ -24,6 +24,7 @@ import numpy as np
 from shipwheel_serve import environment, pickles, values
 from shipwheel_serve.errors import ModelError
 from shipwheel_serve.formats import python, scikit, tensors, trees
+from shipwheel_serve.formats.classes import importable
 from shipwheel_serve.formats.loaded import Loaded, Table, without_pandas
 from shipwheel_serve.formats.trust import Trust
 from shipwheel_serve.hashing import sha256
@@ -48,10 +49,15 @@ class Format(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+def _read_pickle(path: Path, table: Table, trust: Trust) -> Loaded:
+    """A pickle, of joblib too; what it holds says which library it is."""
+    return live(trust.unpickle(path), table["format"])
+
+
 FORMATS = {
     "skops": Format(scikit.read_skops, "model.skops", scikit.write_skops, ("skops",)),
-    "pickle": Format(scikit.read_pickle, "model.pkl", scikit.write_pickle),
-    "joblib": Format(scikit.read_pickle),
+    "pickle": Format(_read_pickle, "model.pkl", scikit.write_pickle),
+    "joblib": Format(_read_pickle),
     "text": Format(trees.read_lightgbm, "model.txt", trees.write_lightgbm),
     "ubj": Format(trees.read_xgboost, "model.ubj", trees.write_xgboost),
     "json": Format(trees.read_xgboost),
@@ -122,7 +128,7 @@ def _load_bare(path: Path, settings: Settings) -> tuple[Loaded, Mapping[str, Any
         about = inspect(path)
     except pickles.UnreadableError as error:
         raise ModelError(f"{path.name} is no model file that is known: {error}", hint="see the list of formats") from None
-    python.importable(settings.root / "src", settings.root)
+    importable(settings.root / "src", settings.root)
     trust = Trust(settings=settings, vouched=bool(settings.sha256) or settings.allow_pickle)
     return read(about, path, trust), about
 

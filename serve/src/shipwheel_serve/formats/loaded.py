@@ -46,7 +46,7 @@ def method_of(model: Any) -> Callable[[str], Ask]:
 
 
 def class_of(model: Any) -> Table:
-    """What a table says so that `python.find_class` finds the class again."""
+    """What a table says so that `classes.find_class` finds the class again."""
     return {"class": f"{type(model).__module__}:{type(model).__qualname__}"}
 
 

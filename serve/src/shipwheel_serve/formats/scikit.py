@@ -40,13 +40,6 @@ def write_skops(model: Any, path: Path, _sample: Any) -> None:
     skops.io.dump(model, path)
 
 
-def read_pickle(path: Path, table: Table, trust: Trust) -> Loaded:
-    """A pickle, of joblib too; what it holds says which library it is."""
-    from shipwheel_serve import formats
-
-    return formats.live(trust.unpickle(path), table["format"])
-
-
 def write_pickle(model: Any, path: Path, _sample: Any) -> None:
     """A pickle."""
     path.write_bytes(pickle.dumps(model, PROTOCOL))

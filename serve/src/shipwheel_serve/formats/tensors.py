@@ -12,6 +12,7 @@ import numpy as np
 
 from shipwheel_serve import pickles
 from shipwheel_serve.errors import ModelError
+from shipwheel_serve.formats.classes import find_class
 from shipwheel_serve.formats.loaded import Ask, Described, Loaded, Table, class_of
 from shipwheel_serve.formats.trust import Trust
 from shipwheel_serve.schema import ANY, Field
@@ -92,7 +93,6 @@ def read_program(path: Path, table: Table, _trust: Trust) -> Loaded:
 
 def read_weights(path: Path, table: Table, trust: Trust) -> Loaded:
     """A state dict, into a fresh object of the class that `table` names."""
-    from shipwheel_serve.formats.python import find_class
 
     if "class" not in table:
         hint = f'say which class they are for: model = "net.py:Net" and {path.name} beside it'
