@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from shipwheel.lint.rule import Rule, rules
 from shipwheel.lint.rules import ignoring
 from shipwheel.lint.source import Source
 from shipwheel.lint.suppress import Ignore, ignores_of, named
+from shipwheel.lint.wording import did_you_mean
 from shipwheel.lint.workspace import Workspace
 from shipwheel.project.ignore import GitRules
 
@@ -69,8 +69,7 @@ class Selection:
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, rules(), n=1, cutoff=0.5)
-    return f"{name}; did you mean {near[0]}?" if near else name
+    return name + did_you_mean(name, rules(), 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from shipwheel.lint.wording import did_you_mean
+
 _TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARING = ("shared", "private", "locked")
 _KEYS = frozenset(
@@ -32,8 +34,6 @@ def mount_refusal(value: str) -> str:
 
 
 def _unknown(name: str) -> str:
-    from shipwheel.lint.dockerfile.refused import did_you_mean
-
     return f"--mount has no option {name[:40]}{did_you_mean(name, sorted(_KEYS))}"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from shipwheel.lint.dockerfile.expand import refusal
 from shipwheel.lint.dockerfile.instructions import Fault, Flag, Instruction
 from shipwheel.lint.dockerfile.mountflags import mount_refusal
 from shipwheel.lint.source import Span
 from shipwheel.lint.word import Word
+from shipwheel.lint.wording import did_you_mean
 
 KEYWORDS = frozenset(
     {"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER"}
@@ -59,19 +60,6 @@ def _before_from(instructions: Sequence[Instruction]) -> Iterator[Fault]:
             yield Fault(span=instructions[0].keyword_span, message="there is no FROM in the file")
     elif first and first.span < next(each.span for each in instructions if each.keyword == "FROM"):
         yield Fault(span=first.keyword_span, message=f"{first.keyword} stands before the first FROM")
-
-
-def closest(name: str, names: Iterable[str], likeness: float = 0.6) -> str:
-    """The name that was probably meant, of at least that likeness (0 to 1); "" for none."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(name, list(names), 1, likeness)), "")
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The end of a message on a name that there is none of."""
-    meant = closest(name, names)
-    return f"; did you mean {meant}?" if meant else ""
 
 
 def _of(instruction: Instruction, escape: str) -> Iterator[Fault]:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from shipwheel.lint.dockerfile.inline import broken_continuation, inline_comment
 from shipwheel.lint.dockerfile.instructions import Parsed
-from shipwheel.lint.dockerfile.refused import closest
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images.names import ImageFacts, facts_of, parse_image
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.source import Source, Span
 from shipwheel.lint.word import Word
+from shipwheel.lint.wording import closest
 
 SYNTAX = Rule(
     key="syntax",
