@@ -26,7 +26,7 @@ _SYSTEM = ("apt", "apk", "dnf")
 _CODE = (".py", ".ipynb", ".js", ".ts", ".go", ".rs", ".cpp", ".cc", ".cu", ".java", ".r")
 _NO_CODE = re.compile(
     r"require|wheel|dist|deps|docker|conf|patch|cert|key|etc|bin|install|data|model|weight|package|vendor|asset|font|licen[cs]e"
-    r"|root|files|opt|entrypoint|start|run|setup|bootstrap|third_party|env|tmp|cache|build|proto"
+    r"|root|files|opt|entrypoint|start|run|setup|bootstrap|third_party|env|tmp|cache|build|proto|rc$"
 )
 """How folders are named in which no code of one's own lies, and programs without a suffix."""
 
@@ -79,7 +79,9 @@ def _brings_code(context: BuildContext, step: Step) -> bool:
     if whole_copy(step):
         return context.bare or any(path.endswith(_CODE) for path in context.files())
     place = step.destination
-    own = place.startswith("/usr/src/") or not place.startswith(("/usr/", "/opt/", "/etc/", "/tmp/", "/bin/"))
+    own = place.startswith("/usr/src/") or not place.startswith(
+        ("/usr/", "/opt/conda/", "/opt/nvidia/", "/etc/", "/tmp/", "/bin/")
+    )
     return own and any(_is_code(context, tidy(word.text)) for word in from_context(step))
 
 

@@ -60,6 +60,17 @@ ORDER = [
         fixed="FROM python:3.12\r\nCOPY --chown=1000:1000 env/requirements.txt /app/env/\r\n"
         "RUN pip install -r /app/env/requirements.txt\r\nCOPY --chown=1000:1000 . /app",
     ),
+    Twin(  # /opt is a place for applications, and for settings of conda
+        rule="copy-before-install",
+        bad="FROM apache/airflow:2.3.3\nCOPY backend.py /opt/airflow/plugins/\nCOPY *.txt /tmp/\nRUN pip install -r /tmp/r.txt\n",
+        good="FROM python:3.12\nCOPY initial-condarc /opt/tool/.condarc\nRUN pip install numpy\n",
+        line=2,
+    ),
+    Twin(
+        rule="copy-before-install",
+        bad="FROM ubuntu:24.04\nADD cartographer /opt/workspace/src/cartographer\nRUN pip3 install rosdep rosinstall\n",
+        good="FROM ubuntu:24.04\nADD cartographer /opt/conda/cartographer\nRUN pip3 install rosdep rosinstall\n",
+    ),
     Twin(  # where applications lie, too, and folders with capitals
         rule="copy-before-install",
         bad="FROM python:3.12\nWORKDIR /usr/src/app\nCOPY MLOps_Project/ MLOps_Project/\nCOPY requirements.txt .\n"
