@@ -62,7 +62,7 @@ ORDER = [
     ),
     Twin(  # /opt is a place for applications, and for settings of conda
         rule="copy-before-install",
-        bad="FROM apache/airflow:2.3.3\nCOPY backend.py /opt/airflow/plugins/\nCOPY *.txt /tmp/\nRUN pip install -r /tmp/r.txt\n",
+        bad="FROM apache/airflow:2.3.3\nCOPY backend.py /opt/airflow/plugins/\nCOPY r.txt /r.txt\nRUN pip install -r /r.txt\n",
         good="FROM python:3.12\nCOPY initial-condarc /opt/tool/.condarc\nRUN pip install numpy\n",
         line=2,
     ),
