@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shipwheel.lint.context.copying import from_context, in_context, tidy, whole_copy
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Step, in_folder
 from shipwheel.lint.finding import Edit
 from shipwheel.lint.packages.installs import Install
-from shipwheel.lint.workspace import BuildContext
 
 _TOOLS = frozenset(("pip", "setuptools", "wheel", "uv", "poetry", "pipenv", "pip-tools", "conda", "mamba"))
 """What is installed to install; it costs a second."""
@@ -26,7 +26,7 @@ _SYSTEM = ("apt", "apk", "dnf")
 _CODE = (".py", ".ipynb", ".js", ".ts", ".go", ".rs", ".cpp", ".cc", ".cu", ".java", ".r")
 _NO_CODE = re.compile(
     r"require|wheel|dist|deps|docker|conf|patch|cert|key|etc|bin|install|data|model|weight|package|vendor|asset|font|licen[cs]e"
-    r"|root|files|opt|entrypoint|start|run|setup|bootstrap|third_party|env|tmp|cache|build|proto|rc$"
+    r"|root|files|opt|entrypoint|start|run|setup|bootstrap|third_party|env|tmp|cache|build|proto|(?<!s)rc$"
 )
 """How folders are named in which no code of one's own lies, and programs without a suffix."""
 

@@ -68,6 +68,11 @@ ORDER = [
     ),
     Twin(
         rule="copy-before-install",
+        bad="FROM python:3.12\nWORKDIR /app\nCOPY src/ src/\nRUN pip install numpy==2.1.0\n",
+        good="FROM python:3.12\nWORKDIR /app\nCOPY bashrc vimrc ./\nRUN pip install numpy==2.1.0\n",
+    ),
+    Twin(
+        rule="copy-before-install",
         bad="FROM ubuntu:24.04\nADD cartographer /opt/workspace/src/cartographer\nRUN pip3 install rosdep rosinstall\n",
         good="FROM ubuntu:24.04\nADD cartographer /opt/conda/cartographer\nRUN pip3 install rosdep rosinstall\n",
     ),
