@@ -5,8 +5,8 @@ import shlex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shipwheel.lint.packages.installs import install_of
-from shipwheel.lint.shell.command import parse_shell
+from shipwheel.lint.packages.lines import install_of
+from shipwheel.lint.shell.parse import parse_shell
 from shipwheel.lint.source import Excerpt, Source
 from shipwheel.lint.word import Word
 

@@ -1,7 +1,10 @@
 """The import direction of the source: a file imports only what stands below it."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "shipwheel"
 
@@ -122,6 +125,35 @@ def test_oci_imports_point_downwards_and_know_nothing_of_python_or_ml() -> None:
             if inside and OCI_ORDER.index(pieces[2]) < OCI_ORDER.index(here):
                 wrong.append(f"{name} imports {module}")
     assert not wrong, wrong
+
+
+@pytest.mark.parametrize("package", ["src/shipwheel", "serve/src/shipwheel_serve"])
+def test_no_files_import_each_other_in_a_circle(package: str) -> None:
+    top = SOURCE.parents[1] / package
+    modules = {
+        ".".join([top.name, *(part for part in path.relative_to(top).with_suffix("").parts if part != "__init__")]): path
+        for path in top.rglob("*.py")
+    }
+    imports = {}
+    for name, path in modules.items():
+        tree = ast.parse(path.read_text())
+        typing = {id(below) for node in ast.walk(tree) if _is_typing(node) for below in ast.walk(node)}
+        found = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and id(node) not in typing)
+        reached = {
+            f"{node.module}.{alias.name}" if f"{node.module}.{alias.name}" in modules else str(node.module)
+            for node in found
+            for alias in node.names
+        }
+        imports[name] = (reached & modules.keys()) - {name}
+    try:
+        tuple(TopologicalSorter(imports).static_order())
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def _is_typing(node: ast.AST) -> bool:
+    """Whether it is `if TYPE_CHECKING:`, which no program runs."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def test_verbs_do_not_import_each_other() -> None:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from shipwheel.errors import UsageError
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.instructions import Parsed
 from shipwheel.lint.dockerfile.load import load_dockerfile
 from shipwheel.lint.dockerfile.parse import parse
 from shipwheel.lint.files.ignore import load_ignore
 from shipwheel.lint.files.subjects import Compose, IgnoreFile
 from shipwheel.lint.source import Source
-from shipwheel.lint.workspace import CLOSED, BuildContext, Subject, Workspace
+from shipwheel.lint.workspace import CLOSED, Subject, Workspace
 from shipwheel.project.ignore import GitRules
 
 Kind = Literal[

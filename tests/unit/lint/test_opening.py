@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from shipwheel.errors import UsageError
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.opening import kind_of, open_workspace
-from shipwheel.lint.workspace import BuildContext
 from support.linting import write
 
 

@@ -13,6 +13,7 @@ from shipwheel.errors import ShipwheelError, UsageError
 from shipwheel.lint.carry.command import carried_command
 from shipwheel.lint.carry.extras import OPTIONS, chosen_parts
 from shipwheel.lint.carry.steps import Left, left_of, printable
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.load import load_dockerfile
 from shipwheel.lint.dockerfile.parse import parse
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
@@ -21,7 +22,7 @@ from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.packages.system_python import added_pythons, system_python
 from shipwheel.lint.secrets import judged, leaks, redacted, secret_name
 from shipwheel.lint.tables import table
-from shipwheel.lint.workspace import BuildContext, Workspace
+from shipwheel.lint.workspace import Workspace
 from shipwheel.project.init import Value
 from shipwheel.project.python import DEBIAN_PYTHONS
 from shipwheel.project.rules import COMPOSED, base_name, debian_package, env_name, user_number

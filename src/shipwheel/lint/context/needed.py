@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from shipwheel.lint.context.copying import in_context, taken, whole_copy
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step, in_folder
 from shipwheel.lint.packages.installs import Install
-from shipwheel.lint.workspace import BuildContext
 
 _VERSION_OF_GIT = re.compile(
     r"setuptools[_-]scm|hatch-vcs|versioneer|dunamai|dynamic-versioning|setuptools-git|pdm.*scm|gitpython", re.I

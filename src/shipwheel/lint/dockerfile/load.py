@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.expand import expand
 from shipwheel.lint.dockerfile.instructions import Instruction, Parsed
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.images.names import parse_image
 from shipwheel.lint.word import Word
-from shipwheel.lint.workspace import BuildContext
 
 
 def load_dockerfile(parsed: Parsed, context: BuildContext) -> Dockerfile:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 
 from shipwheel.lint.dockerfile.instructions import Heredoc, Instruction
-from shipwheel.lint.shell.command import SHELLS, Command, parse_shell, parse_words
+from shipwheel.lint.shell.command import SHELLS, Command
+from shipwheel.lint.shell.parse import parse_shell, parse_words
 from shipwheel.lint.source import Excerpt
 
 _ONLY_HEREDOC = re.compile(r"\s*<<-?\s*[\"']?[\w.-]+[\"']?(?:\s+(?:\S*/)?(?:ba|da|a|k|z)?sh(?:\s+-\w+)*)?\s*")

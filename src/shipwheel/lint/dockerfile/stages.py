@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.expand import expand
 from shipwheel.lint.dockerfile.instructions import Flag, Instruction, Parsed
 from shipwheel.lint.dockerfile.running import commands_of
 from shipwheel.lint.images.names import ImageFacts, ImageName, facts_of
-from shipwheel.lint.packages.installs import Install, install_of
+from shipwheel.lint.packages.installs import Install
+from shipwheel.lint.packages.lines import install_of
 from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Source, Span
 from shipwheel.lint.word import Word
-from shipwheel.lint.workspace import BuildContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from shipwheel.lint.dockerfile.instructions import Instruction
 from shipwheel.lint.dockerfile.stages import Step
 from shipwheel.lint.finding import Edit
-from shipwheel.lint.shell.command import Command, parse_shell
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.parse import parse_shell
 from shipwheel.lint.source import Excerpt, Source, Span
 
 _CLOSES = re.compile(r"(?:[\s;)}]|\bfi\b|\bdone\b|\besac\b)*")

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from shipwheel.lint.dockerfile.instructions import Fault
 from shipwheel.lint.packages.installs import Requested
-from shipwheel.lint.shell.command import Command, parse_shell
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.parse import parse_shell
 from shipwheel.lint.source import Excerpt, Source, Span
 from shipwheel.lint.workspace import Workspace
 

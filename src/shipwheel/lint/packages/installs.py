@@ -74,13 +74,3 @@ class Install:
             if _CLUSTER.fullmatch(text) and any(len(short) == 2 and short[1] in text[1:] for short in names):
                 return ""
         return None
-
-
-def install_of(command: Command) -> Install | None:
-    """What a command installs or updates (`apt-get update` is action "update"); None for any other command.
-
-    `python -m pip install` and `python3.11 -m pip`, `pip3.10`, `$PIP`, `uv pip`, `conda run -n x pip` count.
-    """
-    from shipwheel.lint.packages.lines import read_install
-
-    return read_install(command)

@@ -171,8 +171,11 @@ _TOOLS: dict[str, _Tool] = {
 }
 
 
-def read_install(command: Command) -> Install | None:
-    """See `installs.install_of`."""
+def install_of(command: Command) -> Install | None:
+    """What a command installs or updates (`apt-get update` is action "update"); None for any other command.
+
+    `python -m pip install` and `python3.11 -m pip`, `pip3.10`, `$PIP`, `uv pip`, `conda run -n x pip` count.
+    """
     words = command.words
     program = command.program
     if program in _TOOLS and program not in ("conda", "mamba", "micromamba"):
@@ -222,7 +225,7 @@ def _of_conda(command: Command) -> Install | None:
     if words[at].text == "run":
         inner = at + 1 + next(_positions(words[at + 1 :], CONDA_VALUED | {"--cwd"}), len(words))
         ran = replace(command, words=words[inner:], program=program_name(words[inner].text)) if inner < len(words) else None
-        found = read_install(ran) if ran else None
+        found = install_of(ran) if ran else None
         return replace(found, command=command) if found else None
     rest = (*words[:at], *words[at + 1 :]) if words[at].text == "env" else words
     return _read(command, _TOOLS[command.program], command.program, rest)

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from shipwheel.lint.dockerfile.stages import Stage, Step
-from shipwheel.lint.packages.installs import Install, Requested, install_of
+from shipwheel.lint.packages.installs import Install, Requested
+from shipwheel.lint.packages.lines import install_of
 from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.shell.command import Command
 from shipwheel.lint.tables import table

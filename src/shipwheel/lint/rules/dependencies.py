@@ -9,7 +9,8 @@ from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.packages.image_scripts import runs_in_a_build
 from shipwheel.lint.packages.installed_files import installing, unlinted
-from shipwheel.lint.packages.installs import Install, Requested, install_of
+from shipwheel.lint.packages.installs import Install, Requested
+from shipwheel.lint.packages.lines import install_of
 from shipwheel.lint.packages.listed import of_environment
 from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.rule import Rule

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
 from shipwheel.lint.context.copying import in_context, tidy
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.context.running import SYSTEM
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.edits.chains import text_of, without_words
@@ -18,7 +19,6 @@ from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Span
 from shipwheel.lint.wording import listed
-from shipwheel.lint.workspace import BuildContext
 
 _HEAVY = re.compile(
     r"\.(?:tar|t?gz|tgz|bz2|xz|zst|zip|7z|whl|deb|rpm|apk|run|bin|iso|exe|jar|so|a|csv|tsv|parquet|npy|npz|h5|hdf5|pkl|pickle|joblib"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.files.compose import environment
 from shipwheel.lint.files.subjects import Compose, Manifest, Node
@@ -12,7 +13,6 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.source import Source, Span
-from shipwheel.lint.workspace import BuildContext
 
 TRANSFORMERS_CACHE = Rule(
     key="transformers-cache",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from shipwheel.lint.context import needed
 from shipwheel.lint.context.copying import taken, whole_copy
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.files.ignore import matcher
 from shipwheel.lint.files.subjects import IgnoreFile
@@ -14,7 +15,6 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.source import Span
 from shipwheel.lint.wording import listed
-from shipwheel.lint.workspace import BuildContext
 from shipwheel.project.ignore import DockerRules, GitRules
 
 SOURCE = "https://docs.docker.com/build/concepts/context/#dockerignore-files"

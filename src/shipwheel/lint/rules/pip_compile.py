@@ -10,7 +10,7 @@ from shipwheel.lint.dockerfile.stages import Dockerfile
 from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.packages.image_scripts import shell_parts
-from shipwheel.lint.packages.installs import install_of
+from shipwheel.lint.packages.lines import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.dependencies import REQUIREMENTS_NO_HASHES
 from shipwheel.lint.shell.command import Command

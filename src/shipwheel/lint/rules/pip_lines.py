@@ -12,7 +12,7 @@ from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.packages.image_scripts import shell_parts
 from shipwheel.lint.packages.installs import Install, Requested
-from shipwheel.lint.packages.lines import read_install
+from shipwheel.lint.packages.lines import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell.command import Command, Redirect
 from shipwheel.lint.source import Source, Span
@@ -39,7 +39,7 @@ def _commands(subject: Script | Dockerfile) -> Iterator[Command]:
 
 
 def _installs(subject: Script | Dockerfile) -> Iterator[Install]:
-    return (install for command in _commands(subject) if (install := read_install(command)))
+    return (install for command in _commands(subject) if (install := install_of(command)))
 
 
 @PIP_SPECIFIER_REDIRECT.check(Script, Dockerfile)
@@ -162,7 +162,7 @@ _HERE = re.compile(r"(?:localhost|127\.|host\.docker\.internal|172\.17\.|\[?::1)
 def pip_trusted_host(dockerfile: Dockerfile) -> Iterator[Hit]:
     """--trusted-host of a command, PIP_TRUSTED_HOST of the environment."""
     for command in _commands(dockerfile):
-        if read_install(command) is None and "pip" not in [word.text for word in command.words[:3]]:
+        if install_of(command) is None and "pip" not in [word.text for word in command.words[:3]]:
             continue
         found = [pair for pair in _trusted(command) if not _HERE.match(pair[0])]
         if found:

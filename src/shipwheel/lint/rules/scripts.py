@@ -12,7 +12,7 @@ from shipwheel.lint.files.yaml import walk
 from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images.names import parse_image
 from shipwheel.lint.packages.image_scripts import shell_parts
-from shipwheel.lint.packages.installs import install_of
+from shipwheel.lint.packages.lines import install_of
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.rules.instruction_traps import INLINE_COMMENT
 from shipwheel.lint.serving.sharing import has_torch, needs_none, splits_model, trains

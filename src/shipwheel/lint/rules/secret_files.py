@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.rule import Rule
@@ -14,7 +15,6 @@ from shipwheel.lint.rules.secret_commands import login_of
 from shipwheel.lint.secrets import judged, leaks, secret_name
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
-from shipwheel.lint.workspace import BuildContext
 
 ENV_FILE_COPIED = Rule(
     key="env-file-copied",

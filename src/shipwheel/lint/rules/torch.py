@@ -10,7 +10,8 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.files.subjects import RequirementsFile, Script
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.packages.installed_files import installed_files
-from shipwheel.lint.packages.installs import Install, Requested, install_of
+from shipwheel.lint.packages.installs import Install, Requested
+from shipwheel.lint.packages.lines import install_of
 from shipwheel.lint.packages.python import Added, packages_of
 from shipwheel.lint.packages.torch_table import TABLE, release_of, tensorflow_loads, torch_for
 from shipwheel.lint.packages.torch_wheels import (

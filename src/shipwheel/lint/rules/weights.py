@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.packages.python import context_path
@@ -15,7 +16,6 @@ from shipwheel.lint.shell.command import Command
 from shipwheel.lint.shell.modelhub import HEAVY, WEIGHTS, Fetch, fetch_of_url, fetches, in_python
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
-from shipwheel.lint.workspace import BuildContext
 
 MODEL_BAKED = Rule(
     key="model-baked",

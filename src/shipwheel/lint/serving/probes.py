@@ -11,7 +11,8 @@ from shipwheel.lint.context.origins import origin
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.files.subjects import Compose, Node
 from shipwheel.lint.serving.start import is_python
-from shipwheel.lint.shell.command import Command, parse_shell, parse_words
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.parse import parse_shell, parse_words
 from shipwheel.lint.source import Excerpt, Span
 from shipwheel.lint.word import Word
 

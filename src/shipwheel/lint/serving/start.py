@@ -12,16 +12,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.context.needed import pyproject
 from shipwheel.lint.context.origins import origin
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.packages.python import packages_of
 from shipwheel.lint.serving.python import HOME, PythonStart, python_start
 from shipwheel.lint.serving.servers import Server, Setting, host_of, port_of, server_named
-from shipwheel.lint.shell.command import SHELLS, Command, parse_shell, parse_words
+from shipwheel.lint.shell.command import SHELLS, Command
+from shipwheel.lint.shell.parse import parse_shell, parse_words
 from shipwheel.lint.source import Excerpt, Span
 from shipwheel.lint.word import Word
-from shipwheel.lint.workspace import BuildContext
 
 _SCRIPT = (".sh", ".bash")
 _LAUNCHERS: dict[str, tuple[str, ...]] = {

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.load import load_dockerfile
 from shipwheel.lint.dockerfile.parse import parse
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.source import Source
-from shipwheel.lint.workspace import BuildContext, Workspace
+from shipwheel.lint.workspace import Workspace
 
 
 def read(text: str, *targets: str) -> Dockerfile:

@@ -7,8 +7,8 @@ import pytest
 from shipwheel.lint.files.scripts import ScriptKind, load_script
 from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.opening import open_workspace
-from shipwheel.lint.shell.command import parse_shell
 from shipwheel.lint.shell.docker import docker_call
+from shipwheel.lint.shell.parse import parse_shell
 from shipwheel.lint.source import Excerpt, Source
 from shipwheel.lint.workspace import Workspace
 

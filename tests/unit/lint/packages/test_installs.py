@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from shipwheel.lint.packages.installs import Install, install_of
-from shipwheel.lint.shell.command import parse_shell
+from shipwheel.lint.packages.installs import Install
+from shipwheel.lint.packages.lines import install_of
+from shipwheel.lint.shell.parse import parse_shell
 from shipwheel.lint.source import Excerpt, Source
 
 

@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from shipwheel.lint.shell.command import Command, parse_shell, parse_words
+from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.parse import parse_shell, parse_words
 from shipwheel.lint.source import Excerpt, Source
 from shipwheel.lint.word import Word
 
