@@ -24,7 +24,7 @@ HEAVY = re.compile(
 
 _CHECKPOINT = re.compile(r"\.(?:pth?|onnx)$", re.I)
 _LIGHT_CHECKPOINT = re.compile(
-    r"yolo\w*[nsm]\b|resnet(?:18|34)|efficientnet|densenet1(?:21|69)|shufflenet|squeezenet|googlenet|mobilenet|lpips|u2netp|esrgan"
+    r"yolo\w*[nsm]\b|resnet(?:18|34)|efficientnet|densenet(?:121|169|-\d)|shufflenet|squeezenet|googlenet|mobilenet|lpips|u2netp|esrgan"
     r"|parsenet|craft|crnn|landmark|silero|vad\b|tiny|mini|nano|small|vocab|stats|embed",
     re.I,
 )

@@ -75,7 +75,8 @@ BAKED = [
     Twin(  # checkpoints of PyTorch, but for those that are known to be small
         rule="model-baked",
         bad=BASE + "RUN curl -o /m/densenet161.pth https://a.example/densenet161-8d451a50.pth\n",
-        good=BASE + "RUN wget https://a.example/resnet18-f37072fd.pth https://a.example/RealESRGAN_x4plus.pth\n",
+        good=BASE + "RUN wget https://a.example/resnet18-f37072fd.pth https://a.example/RealESRGAN_x4plus.pth\n"
+        "RUN wget https://a.example/densenet-7.onnx\n",
         says="densenet161-8d451a50.pth",
     ),
     Twin(  # where the address does not say what it is, the name of the file does
