@@ -151,7 +151,7 @@ def secret_echoed(dockerfile: Dockerfile) -> Iterator[Hit]:
     for step in dockerfile.steps("RUN"):
         commands = step.commands
         for at, command in enumerate(commands):
-            found = _echoed(command, _piped_to(commands, at)) or _kept_by_git(command)
+            found = _echoed(command, _piped_to(commands, at)) or _kept_by_git(command) or _configured(step, command)
             if found and not any(_removes(later, found[2]) for later in commands[at + 1 :]):
                 yield Hit(span=found[0], message=found[1])
                 break
@@ -211,6 +211,31 @@ def _kept_by_git(command: Command) -> tuple[Span, str, str] | None:
     return None
 
 
+_SETS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
+    ("aws", ("configure", "set"), "~/.aws/credentials", ".aws"),
+    ("npm", ("config", "set"), "~/.npmrc", ".npmrc"),
+    ("yarn", ("config", "set"), "~/.yarnrc.yml", ".yarnrc"),
+    ("pip", ("config", "set"), "pip.conf", "pip"),
+    ("pip3", ("config", "set"), "pip.conf", "pip"),
+    ("poetry", ("config",), "~/.config/pypoetry/auth.toml", "pypoetry"),
+    ("conda", ("config", "--add"), "~/.condarc", ".condarc"),
+)
+"""Programs that write what they are told: the verbs, the file that is written, and a part of it that a later rm names."""
+
+
+def _configured(step: Step, command: Command) -> tuple[Span, str, str] | None:
+    """A secret that a program writes into its own configuration, as it is told."""
+    words = tuple(word.text for word in command.arguments if not word.text.startswith("-") or word.text == "--add")
+    for program, verbs, file, part in _SETS:
+        if command.program == program and words[: len(verbs)] == verbs and _has_secret(command) and not _is_mounted(step, part):
+            return command.span, f"{_name(command)} writes a secret to {file}, which stays in the layer", part
+    return None
+
+
+def _has_secret(command: Command) -> bool:
+    return any(leaks(word.text) or any(_secrets_of(word.text)) or _MOUNTED.search(word.text) for word in command.arguments)
+
+
 def _removes(command: Command, file: str) -> bool:
     """Whether a command of the same RUN takes the file away again."""
     texts = [word.text for word in command.arguments]
@@ -243,16 +268,6 @@ _LOGINS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("clearml-login", (), "~/clearml.conf", "clearml"),
 )
 """Program, verbs, the file that is written, and a part of it that a later rm names."""
-_SETS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
-    ("aws", ("configure", "set"), "~/.aws/credentials", ".aws"),
-    ("npm", ("config", "set"), "~/.npmrc", ".npmrc"),
-    ("yarn", ("config", "set"), "~/.yarnrc.yml", ".yarnrc"),
-    ("pip", ("config", "set"), "pip.conf", "pip"),
-    ("pip3", ("config", "set"), "pip.conf", "pip"),
-    ("poetry", ("config",), "~/.config/pypoetry/auth.toml", "pypoetry"),
-    ("conda", ("config", "--add"), "~/.condarc", ".condarc"),
-)
-"""The same of programs that write whatever they are told: only with a secret among their words."""
 _PYTHON_LOGIN = re.compile(r"huggingface_hub.*\blogin\(|\bwandb\.login\(", re.DOTALL)
 
 
@@ -270,21 +285,14 @@ def hf_login_layer(dockerfile: Dockerfile) -> Iterator[Hit]:
 def login_of(command: Command) -> tuple[str, str] | None:
     """The file that a login writes, and the part of it that a later rm names."""
     words = [word.text for word in command.arguments]
-    plain = tuple(word for word in words if not word.startswith("-") or word == "--add")
+    plain = tuple(word for word in words if not word.startswith("-"))
     for program, verbs, file, part in _LOGINS:
         if command.program == program and plain[: len(verbs)] == verbs and not {"--help", "-h"}.intersection(words):
-            return file, part
-    for program, verbs, file, part in _SETS:
-        if command.program == program and plain[: len(verbs)] == verbs and _has_secret(command):
             return file, part
     if re.fullmatch(r"python[\d.]*", command.program) and any(_PYTHON_LOGIN.search(word) for word in words):
         wandb = any("wandb" in word for word in words)
         return ("~/.netrc", ".netrc") if wandb else ("~/.cache/huggingface/token", "huggingface")
     return None
-
-
-def _has_secret(command: Command) -> bool:
-    return any(leaks(word.text) or any(_secrets_of(word.text)) or _MOUNTED.search(word.text) for word in command.arguments)
 
 
 def _undone(step: Step, at: int, part: str) -> bool:

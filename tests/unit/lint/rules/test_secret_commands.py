@@ -105,6 +105,18 @@ ECHOED = [
         good=BASE + "RUN git clone https://oauth2:$GITLAB_TOKEN@gitlab.com/a/b.git && rm -rf b/.git\n",
     ),
     Twin(rule="secret-echoed", bad=BASE + "RUN --mount=type=secret,id=k cp /run/secrets/k /root/.ssh/id_rsa && git clone x\n"),
+    Twin(
+        rule="secret-echoed",
+        bad=BASE + "RUN aws configure set aws_secret_access_key $AWS_SECRET_ACCESS_KEY\n",
+        good=BASE
+        + "RUN aws configure set region eu-west-1 && pip config set global.index-url https://pypi.example.org/simple\n",
+        says="aws configure set writes a secret to ~/.aws/credentials, which stays in the layer",
+    ),
+    Twin(
+        rule="secret-echoed",
+        bad=BASE + "RUN poetry config http-basic.own user $OWN_PASSWORD && poetry install\n",
+        good=BASE + "RUN poetry config http-basic.own user $OWN_PASSWORD && poetry install && rm -rf ~/.config/pypoetry\n",
+    ),
 ]
 LOGIN = [
     Twin(
@@ -123,12 +135,6 @@ LOGIN = [
         bad=BASE + "RUN wandb login $WANDB_API_KEY\n",
         good=BASE + "RUN wandb login $WANDB_API_KEY && python t.py && rm -f /root/.netrc\n",
         says="~/.netrc",
-    ),
-    Twin(
-        rule="hf-login-layer",
-        bad=BASE + "RUN aws configure set aws_secret_access_key $AWS_SECRET_ACCESS_KEY\n",
-        good=BASE
-        + "RUN aws configure set region eu-west-1 && pip config set global.index-url https://pypi.example.org/simple\n",
     ),
     Twin(
         rule="hf-login-layer",
