@@ -29,6 +29,14 @@ _SECOND_VERSIONED = re.compile(r"python3\.\d+(?:-(?:dev|venv|distutils|full|mini
 _LINKED = re.compile(r"/usr/bin/python3")
 _TARGET = re.compile(r"(?:/usr/bin/)?python(3\.\d+)")
 _SITE = re.compile(r"python(3\.\d+)/(?:site|dist)-packages")
+_VENV = re.compile(r"(?:^|/)\.?v?env/?$")
+_IN_USR_LOCAL = re.compile(r"(?:.*/library/)?python$|ghcr\.io/astral-sh/uv$")
+"""Images with Python in /usr/local/bin; those of uv where their tag names one."""
+_PLAIN = re.compile(
+    r"(?:.*/library/)?(?:debian|ubuntu|rockylinux|almalinux|fedora|amazonlinux)$|(?:nvcr\.io/)?nvidia/cuda$|.*\bubi\d+|.*distroless/"
+)
+"""Images without anything in /usr/local/bin."""
+_BRINGS_PYTHON = re.compile(r"/usr/local|\bln -|pyenv|uv python|conda|make (?:alt)?install|venv|\.sh\b")
 _BARE_PIP = re.compile(r"pip3?|python3?")
 
 
@@ -44,6 +52,7 @@ def python_mismatch(dockerfile: Dockerfile) -> Iterator[Hit]:
                 yield from _relinked(stage, step)
             elif step.keyword == "COPY" and step.copies_from:
                 yield from _other_version(dockerfile, stage, step)
+                yield from _left_behind(dockerfile, stage, step)
         yield from _foreign_pip(stage)
 
 
@@ -100,6 +109,38 @@ def _other_version(dockerfile: Dockerfile, stage: Stage, step: Step) -> Iterator
         if here and there and here != there and re.search(r"venv|\.local|site-packages", word.text):
             yield Hit(span=word.span, message=f"packages for Python {there} go into an image with Python {here}")
             return
+
+
+def _left_behind(dockerfile: Dockerfile, stage: Stage, step: Step) -> Iterator[Hit]:
+    """A virtual environment, whose bin/python is a link, without the Python that it leads to."""
+    other = dockerfile.stage(step.copies_from)
+    theirs, ours = other.root_image if other else None, stage.root_image
+    if not theirs or not ours or not _PLAIN.match(ours.repository) or not _IN_USR_LOCAL.match(theirs.repository):
+        return
+    if (theirs.repository.endswith("/uv") and "python" not in theirs.tag) or _reads_packages_itself(stage):
+        return
+    for word in step.sources:
+        folder = step.destination.rstrip("/")
+        if _VENV.search(word.text) and f"{folder}/bin" in stage.env.get("PATH", "").split(":") and not _brought(stage, step):
+            yield Hit(
+                span=word.span,
+                message=f"bin/python of {word.text} is a link to /usr/local/bin of {theirs}, and {ours} has no Python there",
+                remedy="Build the environment on the image that it runs on, or end with the one that it was built on",
+            )
+            return
+
+
+def _reads_packages_itself(stage: Stage) -> bool:
+    """Whether the image's own Python is started, and told where the packages are: PATH goes on behind a link to nothing."""
+    start = stage.last("ENTRYPOINT") or stage.last("CMD")
+    programs = {command.program.rstrip("0123456789.") for command in (start.commands if start else ())[:1]}
+    return "site-packages" in stage.env.get("PYTHONPATH", "") and programs == {"python"}
+
+
+def _brought(stage: Stage, copy: Step) -> bool:
+    """Whether something may put a Python where the link leads, or make the environment anew."""
+    others = (step for step in stage.all_steps if step is not copy and step.keyword in ("RUN", "COPY", "ADD"))
+    return any(_BRINGS_PYTHON.search(step.instruction.body.text) or step.destination == "/" for step in others)
 
 
 def _foreign_pip(stage: Stage) -> Iterator[Hit]:

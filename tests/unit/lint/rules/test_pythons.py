@@ -9,7 +9,34 @@ UBUNTU = "FROM ubuntu:22.04\n"
 
 CHOSEN = "ARG KIND=cpu\nFROM nvidia/cuda:12.1.1-base-ubuntu22.04 AS base-gpu\nFROM python:3.11 AS base-cpu\n"
 
+VENV = (
+    "FROM ghcr.io/astral-sh/uv:python3.11-bookworm-slim AS builder\nRUN uv sync --frozen\nFROM {}\n"
+    'COPY --from=builder /app/.venv /app/.venv\nENV PATH="/app/.venv/bin:$PATH"\nENTRYPOINT ["uvicorn", "app:app"]\n'
+)
 TWINS = [
+    # a virtual environment is a link to its Python
+    Twin(
+        rule="python-mismatch",
+        bad=VENV.format("nvidia/cuda:12.4.1-runtime-ubuntu22.04"),
+        good=VENV.format("python:3.11-slim-bookworm"),
+        says="no Python there",
+    ),
+    Twin(
+        rule="python-mismatch",
+        bad=VENV.format("registry.access.redhat.com/ubi9/python-311:latest"),
+        good=VENV.format("registry.example.com/base/python:3.11"),
+        line=4,
+    ),
+    Twin(
+        rule="python-mismatch",
+        bad=VENV.format("gcr.io/distroless/python3-debian12"),
+        good=VENV.format("gcr.io/distroless/python3-debian12\nENV PYTHONPATH=/app/.venv/lib/python3.11/site-packages").replace(
+            "uvicorn", "python3"
+        ),
+    ),
+    Twin(rule="python-mismatch", good=VENV.format("debian:12\nCOPY --from=builder /usr/local /usr/local")),
+    Twin(rule="python-mismatch", good=VENV.format("debian:12\nRUN ln -s /usr/bin/python3 /usr/local/bin/python3")),
+    Twin(rule="python-mismatch", good=VENV.format("gcr.io/distroless/python3-debian12").replace("/app/.venv/bin:", "")),
     Twin(rule="python-mismatch", good=f"{CHOSEN}FROM base-$KIND AS base\nFROM base AS gpu\n{APT} python3.11 python3-pip\n"),
     Twin(
         rule="python-mismatch",
