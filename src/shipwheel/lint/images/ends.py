@@ -24,6 +24,7 @@ _NAMES = {
     "python": "Python",
     "tensorflow": "TensorFlow",
     "pytorch": "PyTorch",
+    "airflow": "Airflow",
 }
 
 

@@ -101,6 +101,12 @@ TWINS = [
     Twin(rule="base-eol", bad="FROM amazonlinux:2\n", good="FROM amazonlinux:2023\n"),
     Twin(rule="base-eol", bad="FROM alpine:3.8\n", good="FROM alpine:3.23\n"),
     Twin(rule="base-eol", bad="FROM tensorflow/tensorflow:1.15.5-gpu-py3\n", good="FROM tensorflow/tensorflow:2.15.0-gpu\n"),
+    Twin(
+        rule="base-eol",
+        bad="FROM apache/airflow:slim-2.9.3-python3.11\n",
+        good="FROM apache/airflow:3.0.2-python3.12\n",
+        says="Airflow 2",
+    ),
     Twin(rule="base-eol", bad="FROM pytorch/pytorch:1.7.1-cuda11.0-cudnn8-runtime\n", says="PyTorch 1"),
     Twin(rule="base-eol", good="FROM pytorch/pytorch:2.3.0-cuda12.1-cudnn8-runtime\n"),
     Twin(
