@@ -36,13 +36,16 @@ def tools(part: str, key: str) -> frozenset[str]:
     return frozenset(table("tools.toml")[part][key])
 
 
-def for_running(dockerfile: Dockerfile) -> Iterator[Stage]:
-    """The shipped stages of an application: not those for developers, and no base image that others extend."""
+def for_running(dockerfile: Dockerfile, *, notebooks: bool = False) -> Iterator[Stage]:
+    """The shipped stages of an application: not those for developers, no base image that others extend, and notebooks, in which
+    people also build, only if they are asked for.
+    """
     *folders, name = dockerfile.source.name.split("/")
     if FOR_DEVELOPERS.search(name) or any(folder in _FOLDERS for folder in folders):
         return
     for stage in dockerfile.shipped:
-        if not FOR_DEVELOPERS.search(stage.name) and _is_application(stage) and not _notebook(dockerfile, stage):
+        application = not FOR_DEVELOPERS.search(stage.name) and _is_application(stage)
+        if application and (notebooks or not _notebook(dockerfile, stage)):
             yield stage
 
 

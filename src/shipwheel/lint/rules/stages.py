@@ -50,7 +50,7 @@ def _patterns() -> re.Pattern[str]:
 
 @BASE_DEVEL_FINAL.check(Dockerfile)
 def _devel(dockerfile: Dockerfile) -> Iterator[Hit]:
-    for stage in for_running(dockerfile):
+    for stage in for_running(dockerfile, notebooks=True):
         if _is_devel(stage) and tools("late", "nvcc").isdisjoint(packages_of(stage).by_name):
             root = stage.lineage[0]
             smaller = str(root.image).replace("-devel", "-runtime", 1)

@@ -12,6 +12,11 @@ APP = 'COPY app.py .\nCMD ["python", "app.py"]\n'
 CUDA = "nvidia/cuda:12.4.1-cudnn-{}-ubuntu22.04"
 
 TWINS = [
+    Twin(  # a notebook too needs no nvcc of a -devel image
+        rule="base-devel-final",
+        bad="FROM nvidia/cuda:12.4.1-devel-ubuntu22.04\nRUN pip install jupyterlab==4.2.0\nCMD jupyter lab --ip 0.0.0.0\n",
+        good="FROM nvidia/cuda:12.4.1-runtime-ubuntu22.04\nRUN pip install jupyterlab==4.2.0\nCMD jupyter lab --ip 0.0.0.0\n",
+    ),
     Twin(
         rule="base-devel-final",
         bad=f"FROM {CUDA.format('devel')}\n{APP}",
