@@ -293,7 +293,7 @@ _BY_HAND = re.compile(
 def _is_runtime_package(name: str) -> bool:
     """Whether a Debian package is worth carrying: no compiler or header, nothing that wheels or the base bring."""
     build = table("tools.toml")["build"]
-    if name in build["names"] or any(re.fullmatch(pattern, name) for pattern in build["patterns"]):
+    if name in build["names"] or any(re.fullmatch(pattern, name) for pattern in (*build["patterns"], *build["headers"])):
         return False
     try:
         debian_package(name)

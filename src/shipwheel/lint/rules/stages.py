@@ -29,7 +29,7 @@ BASE_DEVEL_FINAL = Rule(
 BUILD_TOOLS_FINAL = Rule(
     key="build-tools-final",
     severity="warning",
-    title="Compilers and headers in the image that is shipped",
+    title="Compilers in the image that is shipped",
     why="They add hundreds of MB to every pull, and give an intruder what he needs to build his tools.",
     remedy="Install them in a builder stage, and copy the virtual environment or the wheels into the last one",
     source="https://docs.docker.com/build/building/multi-stage/",
@@ -44,8 +44,8 @@ _FILES = 200
 
 
 @cache
-def _patterns() -> re.Pattern[str]:
-    return re.compile("|".join(table("tools.toml")["build"]["patterns"]))
+def _patterns(key: str) -> re.Pattern[str]:
+    return re.compile("|".join(table("tools.toml")["build"][key]))
 
 
 @BASE_DEVEL_FINAL.check(Dockerfile)
@@ -106,20 +106,24 @@ def _stays(packages: list[Requested]) -> str:
 
 
 def _tools(step: Step) -> Iterator[list[Requested]]:
-    """What each command of a step installs of compilers and headers, and what is not taken away again in the same step."""
+    """The compilers that each command of a step installs, with headers, but for what is taken away again in the same step."""
     gone = removed(step) if step.installs else frozenset[str]()
     for install in step.installs:
         if install.action in ("install", "create", "group", "groupinstall") and "*" not in gone:
-            found = [one for one in install.packages if _is_tool(install, one) and one.name not in gone]
-            if found and not _virtual(install, gone):
-                yield found
+            left = [one for one in install.packages if one.name not in gone]
+            if any(_is_tool(install, one) for one in left) and not _virtual(install, gone):
+                yield [one for one in left if _is_tool(install, one) or _is_header(install, one)]
 
 
 def _is_tool(install: Install, package: Requested) -> bool:
     name = package.name.lower()
     if install.manager == "conda":
         return name in tools("build", "conda")
-    return install.manager in SYSTEM and (name in tools("build", "names") or bool(_patterns().fullmatch(name)))
+    return install.manager in SYSTEM and (name in tools("build", "names") or bool(_patterns("patterns").fullmatch(name)))
+
+
+def _is_header(install: Install, package: Requested) -> bool:
+    return install.manager in SYSTEM and bool(_patterns("headers").fullmatch(package.name.lower()))
 
 
 def _virtual(install: Install, gone: frozenset[str]) -> bool:

@@ -80,6 +80,12 @@ TWINS = [
     Twin(rule="build-tools-final", bad=f'FROM rockylinux:8.9\nRUN yum groupinstall -y "Development Tools"\n{APP}'),
     Twin(rule="build-tools-final", bad=f"FROM condaforge/miniforge3:24.3.0-0\nRUN mamba install -y gxx cmake\n{APP}"),
     Twin(rule="build-tools-final", bad=f"{SLIM}{APT}python3.11-dev g++-12\n{APP}"),
+    Twin(  # headers alone compile nothing
+        rule="build-tools-final",
+        bad=f"{SLIM}{APT}libxrender-dev gcc\n{APP}",
+        good=f"{SLIM}{APT}libglib2.0-0 libsm6 libxrender-dev\n{APP}",
+        says="libxrender-dev and gcc stay",
+    ),
     Twin(
         rule="build-tools-final",
         good=f'{SLIM}RUN saved="$(apt-mark showmanual)"; apt-get update; apt-get install -y gcc make; make;'
