@@ -27,7 +27,7 @@ test: setup
 	$(BIN)/python -m pytest -q tests -m serving
 
 unit: setup
-	$(BIN)/python -m pytest -q -n $(WORKERS) tests -m "not docker and not podman and not runc and not network and not serving and not slow"
+	$(BIN)/python -m pytest -q -n auto tests/unit tests/property -m "not docker and not podman and not runc and not network and not slow"
 
 check: setup
 	$(BIN)/ruff format --check .
