@@ -1,6 +1,7 @@
 """The import direction of the source: a file imports only what stands below it."""
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -64,9 +65,14 @@ OCI_ORDER = [
 SIBLINGS_APART = {"engines": {"docker", "podman", "runc"}, "cli": None}
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def _imports(path: Path) -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("shipwheel"):
             found.add(node.module)
             found |= {
@@ -136,7 +142,7 @@ def test_no_files_import_each_other_in_a_circle(package: str) -> None:
     }
     imports = {}
     for name, path in modules.items():
-        tree = ast.parse(path.read_text())
+        tree = _tree(path)
         typing = {id(below) for node in ast.walk(tree) if _is_typing(node) for below in ast.walk(node)}
         found = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and id(node) not in typing)
         reached = {
@@ -174,7 +180,7 @@ def test_only_the_command_line_reads_the_environment() -> None:
     for name, path in _modules():
         if _part(name) == "cli":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(_tree(path)):
             if (
                 isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Name)
