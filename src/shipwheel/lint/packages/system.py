@@ -8,7 +8,7 @@ from shipwheel.lint.dockerfile.stages import Step
 from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.source import Span
 
-_LISTS = re.compile(r"apt/lists(?!/?\{[^*]*\}$)|apt/[list]*\*|/var/lib/apt/?$|/var/lib/(?:apt/)?(?:\{|\*)")
+_LISTS = re.compile(r"(?<![\w.-])apt/lists(?!/?\{[^*]*\}$)|apt/[list]*\*|/var/lib/apt/?$|/var/lib/(?:apt/)?(?:\{|\*)")
 _CLEANER = re.compile(r"clean", re.IGNORECASE)
 
 _HARMLESS = frozenset(

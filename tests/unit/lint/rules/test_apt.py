@@ -37,6 +37,11 @@ APT_CACHE = [
         bad=BASE + 'RUN apt-get update && apt-get install -y "$( \\\n    curl && rm -rf /var/lib/apt/pt/lists/*\n',
         fixed=BASE + 'RUN apt-get update && apt-get install -y "$( \\\n    curl && rm -rf /var/lib/apt/pt/lists/*\n',
     ),
+    Twin(
+        rule="apt-cache",
+        bad=BASE + "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib.apt/lists/*\n",
+        good=BASE + "RUN apt-get update && apt-get install -y curl && cd /var/lib && rm -rf apt/lists/*\n",
+    ),
     Twin(  # the folder of the lists misspelt
         rule="apt-cache",
         bad=BASE + "RUN apt-get update && apt-get install -y curl && rm -rf /var/lib/apt/list/*\n",
