@@ -172,7 +172,13 @@ def _settled(stage: Stage, versions: list[str]) -> bool:
         r"|virtualenv|\bvenv\b|\buv\b|conda|(?:ln -|update-alternatives).*/bin/(?:pip3?|python3)\b(?!\.)|alias"
     )
     commands = (command for step in stage.all_steps if step.keyword == "RUN" for command in step.commands)
-    return any(signs.search(" ".join(word.text for word in command.words)) for command in commands)
+    return any(signs.search(_without_packages(stage, command)) for command in commands)
+
+
+def _without_packages(stage: Stage, command: Command) -> str:
+    """The text of a command; of an apt-get install alone its program: that python3.11-venv is there makes no environment."""
+    by_apt = any(one.command is command and one.manager == "apt" for step in stage.all_steps for one in step.installs)
+    return command.program if by_apt else " ".join(word.text for word in command.words)
 
 
 def _uses_bare_pip(stage: Stage) -> bool:
