@@ -91,7 +91,9 @@ _UNREAD = frozenset({"for", "while", "until", "case", "select", "if", "fi", "don
 _SWALLOWS = frozenset({"true", ":", "echo", "printf"})
 _ASKS = frozenset({"[", "[[", "test", "command", "which", "grep", "id", "getent", "type", "expr"})
 """Before && and || these are an if."""
-_FETCHES = re.compile("download|install|fetch")
+_FETCHES = re.compile(r"download|install|fetch|\.(?:py|sh)$")
+"""Programs by whose name one sees that they make something; scripts of the project do, too."""
+_VERSIONED = re.compile(r"python[\d.]+")
 _EXECUTABLE = re.compile(r"[ugoa]*\+[rwX]*x")
 """What a mode says that is to make a program of a file."""
 _SHORT_LIVED = _WEIGHTY - {"python", "python3", "go", "R", "Rscript", "julia"} | {
@@ -289,7 +291,11 @@ def _weighs(command: Command) -> bool:
     """Whether it matters that it worked."""
     if not command.program or command.program in _QUIET or "negation" in command.inside:
         return False
-    return command.program not in _WEIGHTY or not any(word.text in _UNDOING for word in command.arguments[:2])
+    return not _builds(command.program) or not any(word.text in _UNDOING for word in command.arguments[:2])
+
+
+def _builds(program: str) -> bool:
+    return program in _WEIGHTY or _VERSIONED.fullmatch(program) is not None
 
 
 def _guarded(chain: Sequence[Command], rest: Sequence[Command]) -> bool:
@@ -325,7 +331,7 @@ def _swallowed(commands: Sequence[Command]) -> Hit | None:
 def _makes(command: Command) -> bool:
     if command.program == "chmod":
         return any(_EXECUTABLE.fullmatch(word.text) for word in command.arguments)
-    return (command.program in _WEIGHTY or bool(_FETCHES.search(command.program))) and _weighs(command)
+    return (_builds(command.program) or bool(_FETCHES.search(command.program))) and _weighs(command)
 
 
 def _silenced(command: Command) -> bool:
