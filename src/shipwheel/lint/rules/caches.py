@@ -79,6 +79,21 @@ _PIPENV = _Tool(
 )
 
 
+_OTHER_CACHES = frozenset(
+    (
+        "apt",
+        "archives",
+        "apk",
+        "dnf",
+        "yum",
+        "npm",
+        "huggingface",
+        *(one.folder for one in (_PIP, _UV, _CONDA, _POETRY, _PIPENV)),
+    )
+)
+"""How folders are called that are the cache of one tool alone."""
+
+
 def _tool_of(install: Install) -> _Tool | None:
     if install.manager == "uv" or install.tool == "uv":
         return _UV
@@ -133,8 +148,13 @@ def _set(step: Step, name: str) -> bool:
 def _outside(step: Step, tool: _Tool) -> bool:
     """Whether the cache lies on a mount."""
     place = step.variables.get(tool.path, "")
-    targets = [mount.options.get("target", "") for mount in step.mounts if mount.type in ("cache", "tmpfs")]
-    return any("cache" in target or tool.folder in target or (place and place.startswith(target)) for target in targets)
+    targets = [mount.options.get("target", "").rstrip("/") for mount in step.mounts if mount.type in ("cache", "tmpfs")]
+    return any(
+        tool.folder in target
+        or (place and place.startswith(target))
+        or ("cache" in target and target.rpartition("/")[2] not in _OTHER_CACHES)
+        for target in targets
+    )
 
 
 def _emptied(step: Step, tool: _Tool) -> bool:

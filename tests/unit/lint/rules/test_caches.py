@@ -31,6 +31,18 @@ PIP_CACHE = [
     Twin(rule="pip-cache", good=BASE + "RUN pip install --no-index --find-links /wheels a\nRUN pip download a\n"),
     Twin(rule="pip-cache", good=BASE + "RUN pip install --no-cache a\n"),
     Twin(rule="pip-cache", good=BASE + "ARG PIP='pip install --no-cache-dir'\nRUN $PIP a\n"),
+    Twin(  # a mount for another tool's cache takes nothing of pip's
+        rule="pip-cache",
+        bad=BASE + "RUN --mount=type=cache,target=/root/.cache/uv pip install uv && uv pip install --system a\n",
+        good=BASE + "RUN --mount=type=cache,target=/root/.cache pip install uv && uv pip install --system a\n",
+        fixed=BASE
+        + "RUN --mount=type=cache,target=/root/.cache/uv pip install --no-cache-dir uv && uv pip install --system a\n",
+    ),
+    Twin(
+        rule="pip-cache",
+        bad=BASE + "RUN --mount=type=cache,target=/var/cache/apt/,sharing=locked apt-get install -y git && pip install a\n",
+        good=BASE + "RUN --mount=type=cache,target=/cache pip install a\n",
+    ),
     Twin(
         rule="pip-cache",
         bad="FROM python:3.12 AS a\nRUN pip install x\nFROM a\nCMD x\n",
