@@ -61,7 +61,7 @@ TWINS = [
     Twin(  # a package with tools for environments makes none
         rule="python-mismatch",
         bad=f"{UBUNTU}{APT} python3.11 python3.11-venv python3-pip\nRUN python3 -m pip install torch==2.4.0\n",
-        good=f"{UBUNTU}{APT} python3.11 python3.11-venv python3-pip\nRUN pip install virtualenv && virtualenv -p python3.11 /v\n",
+        good=f"{UBUNTU}{APT} python3.11 python3.11-venv python3-pip\nRUN pip install virtualenv && virtualenv /v\n",
     ),
     Twin(rule="python-mismatch", good=f"{UBUNTU}{APT} python3.10 python3-pip\nRUN pip install torch==2.4.0\n"),
     Twin(
