@@ -153,7 +153,7 @@ def fetch_of_url(word: Word) -> Fetch | None:
         what=file.rpartition("/")[2],
         span=word.span,
         pinned=None if "$" in found[1] else found[1] not in _FLOATING,
-        large=HEAVY.search(file) is not None and not _SMALL.search(file),
+        large=heavy(file) and not _SMALL.search(text),
         revision="/resolve/COMMIT/ instead of /resolve/main/",
     )
 

@@ -79,6 +79,12 @@ BAKED = [
         "RUN wget https://a.example/densenet-7.onnx\n",
         says="densenet161-8d451a50.pth",
     ),
+    Twin(  # the same on Hugging Face, where the repository says what is small
+        rule="model-baked",
+        bad=BASE + f"RUN wget -O /m/best_model.onnx {HUB}/{COMMIT}/multiaccent_e2e.onnx\n",
+        good=BASE + f"RUN wget {HUB.replace('a/b', 'a/all-MiniLM-L6')}/{COMMIT}/onnx/model.onnx {HUB}/{COMMIT}/u2netp.onnx\n",
+        says="multiaccent_e2e.onnx",
+    ),
     Twin(  # where the address does not say what it is, the name of the file does
         rule="model-baked",
         bad=BASE + "RUN wget -O weights/sd.ckpt 'https://drive.example/uc?id=1'\n",
