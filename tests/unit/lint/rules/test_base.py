@@ -111,6 +111,13 @@ TWINS = [
     Twin(rule="base-eol", good="FROM pytorch/pytorch:2.3.0-cuda12.1-cudnn8-runtime\n"),
     Twin(
         rule="base-eol",
+        bad="FROM pytorch/pytorch:2.1.2-cuda12.1-cudnn8-runtime\n",
+        good="FROM pytorch/pytorch:2.2.0-cuda12.1-cudnn8-runtime\n",
+        says="Ubuntu 20.04",
+    ),
+    Twin(rule="base-eol", bad="FROM pytorch/pytorch:2.0.1-cuda11.7-cudnn8-devel\n", says="Ubuntu 18.04"),
+    Twin(
+        rule="base-eol",
         bad="FROM continuumio/miniconda3:24.1.2-0\nRUN conda create -n a python=3.7.16 pip\n",
         good="FROM continuumio/miniconda3:24.1.2-0\nRUN conda create -n a python=3.12 pip\n",
         line=2,
