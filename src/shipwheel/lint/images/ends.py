@@ -50,10 +50,15 @@ def ended(facts: ImageFacts) -> list[Ended]:
 
 
 def with_tag(facts: ImageFacts, image: ImageName) -> ImageFacts:
-    """With the distribution that a tag names, where nothing else is known of it: `tool:1.0-ubuntu18.04`, `ros:noetic`."""
+    """With the distribution that a tag names, where nothing else is known of it: `tool:1.0-ubuntu18.04`, `ros:noetic`.
+
+    A name with Ubuntu in it says as much: `azureml/openmpi4.1.0-ubuntu18.04:20211012.v1`.
+    """
+    name = image.repository.rpartition("/")[2]
+    text = f"{image.tag} {name}" if "ubuntu" in name else image.tag
     names = table("images.toml")["ubuntu"]
     ros = names["ros"] if _ROS.fullmatch(well_known(image.repository)) else {}
-    for found in _WORDS.finditer("" if facts.distribution else image.tag.lower()):
+    for found in _WORDS.finditer("" if facts.distribution else text.lower()):
         if release := f"{found[2]}.{found[3]}" if found[1] else {**names["codenames"], **ros}.get(found[0], ""):
             return replace(facts, distribution="ubuntu", release=release)
         if found[0] in table(TABLE)["debian"] and found[0] != "source":

@@ -205,6 +205,11 @@ TWINS = [
         good="FROM tensorflow/tensorflow:2.15.0-gpu\nRUN pip install 'tensorflow>=2.13' keras\n",
     ),
     Twin(rule="framework-reinstalled", good="FROM tensorflow/tensorflow:2.15.0-gpu\nRUN pip install torch==2.3.0\n"),
+    Twin(
+        rule="framework-reinstalled",
+        bad="FROM runpod/pytorch:2.4.0-py3.11-cuda12.4.1-devel-ubuntu22.04\nRUN pip install torch==2.7.1\n",
+        good="FROM runpod/pytorch:2.4.0-py3.11-cuda12.4.1-devel-ubuntu22.04\nRUN pip install torch==2.4.0\n",
+    ),
     # torch-default-is-cuda
     Twin(
         rule="torch-default-is-cuda",
