@@ -48,7 +48,7 @@ _ENV_SAMPLE = re.compile(r"sample|example|template|dist|tmpl|tpl|default|schema|
 _KEY = re.compile(
     r"id_(?:rsa|dsa|ecdsa|ed25519)(?:_\w+)?|[\w.-]*(?:private|priv)[\w.-]*\.(?:pem|key)|[\w.-]+\.(?:p12|pfx|jks|keystore|ppk)|\.netrc|_netrc"
     r"|\.pypirc|\.git-credentials|kaggle\.json|(?:gcp|gcloud|google|firebase|aws)?[-_.]?credentials?(?:\.json|\.ya?ml|\.csv|\.ini)?"
-    r"|(?:[\w-]+[-_])?service[-_]?account(?:[-_]?key)?[\w-]*\.json|[\w-]*client[-_]secret[\w.-]*\.json"
+    r"|(?:[\w-]+[-_])?service[-_]?(?:account(?:[-_]?key)?[\w-]*|key)\.json|[\w-]*client[-_]secret[\w.-]*\.json"
     r"|(?:gcp|gcs|google|sa|gcloud)[-_](?:key|sa|creds)[\w-]*\.json|(?:hf|huggingface|wandb|api|access)?[-_.]?(?:token|api_?keys?|secrets?)\.(?:txt|json|ya?ml|toml)"
     r"|[a-z][a-z0-9-]{4,29}-[0-9a-f]{12}\.json|\.boto|\.dockercfg|\.s3cfg|\.vault-token|\.?htpasswd",
     re.IGNORECASE,
@@ -77,8 +77,14 @@ def env_file_copied(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 @KEY_FILE_COPIED.check(Dockerfile)
 def key_file_copied(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """Keys and logins, likewise."""
-    yield from _copied(dockerfile, _is_key, ", a key or a login,")
+    """Keys and logins, likewise; also the file that a variable names from which Google's libraries read theirs."""
+    places = (stage.env.get("GOOGLE_APPLICATION_CREDENTIALS", "") for stage in dockerfile.stages)
+    named = {posixpath.basename(place) for place in places} - {""}
+
+    def holds(context: BuildContext, path: str) -> bool:
+        return posixpath.basename(path) in named or _is_key(context, path)
+
+    yield from _copied(dockerfile, holds, ", a key or a login,")
 
 
 def _copied(dockerfile: Dockerfile, holds: Callable[[BuildContext, str], bool], what: str) -> Iterator[Hit]:

@@ -43,6 +43,17 @@ KEY_FILE = [
     ),
     Twin(
         rule="key-file-copied",
+        bad=BASE + "COPY google_service_key.json /app/\n",
+        good=BASE + "COPY service_keys_schema.json service.json /app/\n",
+    ),
+    Twin(  # whatever its name: it is what the login is read from
+        rule="key-file-copied",
+        bad=BASE + "COPY cloud.json /app/\nENV GOOGLE_APPLICATION_CREDENTIALS='/app/cloud.json'\n",
+        good=BASE + "COPY config.json /app/\nENV GOOGLE_APPLICATION_CREDENTIALS=/run/secrets/cloud.json\n",
+        line=2,
+    ),
+    Twin(
+        rule="key-file-copied",
         bad=BASE + "COPY gcp-service-account.json /app/\n",
         good=BASE + "COPY service_account.py /app/\n",
     ),
