@@ -68,7 +68,10 @@ def _unknown(stage: Stage) -> bool:
     return stage.facts == ImageFacts() and stage.lineage[0].base.text != "scratch"
 
 
-_PUBLIC = re.compile(r"(ghcr\.io/|nvcr\.io/|public\.ecr\.aws/|mcr\.microsoft\.com/)?[\w-]+/[\w./-]+")
+_PUBLIC = re.compile(
+    r"(ghcr\.io/|nvcr\.io/|public\.ecr\.aws/|mcr\.microsoft\.com/)?[\w-]+/[\w./-]+"
+    r"|[a-z]+-docker\.pkg\.dev/(vertex-ai|deeplearning-platform-release)/.+|gcr\.io/(deeplearning-platform-release|kaggle-[a-z-]+)/.+"
+)
 """Registries that anybody reads: their images run as root with few exceptions, those of a company as it likes."""
 _WITH_USER = re.compile(
     r"(^|/)(grafana|prom|jenkins|selenium|devcontainers|vscode|rasa|apache|confluentinc|elastic|opensearchproject|kubeflow\w*"

@@ -18,6 +18,14 @@ TWINS = [
         line=5,
     ),
     Twin(rule="no-user", good="FROM mcr.microsoft.com/windows/servercore:ltsc2022\n" + APP),
+    Twin(  # images of Google that anybody reads
+        rule="no-user",
+        bad="FROM us-docker.pkg.dev/vertex-ai/training/tf-cpu.2-11:latest\n" + APP,
+        good="FROM us-docker.pkg.dev/my-project/images/tf-cpu:1\n" + APP,
+    ),
+    Twin(
+        rule="no-user", bad="FROM gcr.io/deeplearning-platform-release/tf2-cpu.2-3\n" + APP, good="FROM gcr.io/my/app:1\n" + APP
+    ),
     Twin(rule="no-user", bad=SLIM + APP, good=SLIM + USER + APP, line=1, says="no USER is set"),
     Twin(
         rule="no-user",
