@@ -13,6 +13,7 @@ from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell.command import Command
+from shipwheel.lint.word import Word
 
 LOCK_NOT_ENFORCED = Rule(
     key="lock-not-enforced",
@@ -59,18 +60,7 @@ def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterato
     ):
         return
     if not _copied(step, lock, command):
-        if _left_behind(dockerfile, step, lock, command):
-            yield Hit(
-                span=verb.span,
-                message=f"{lock} lies in the context but is not copied, so {manager} {verb.text} resolves anew",
-                remedy=f"Copy {lock} together with the file that it belongs to",
-            )
-        elif dockerfile.context.alone and (manifest := _manifest_alone(step, lock)):
-            yield Hit(
-                span=verb.span,
-                message=f"{manifest} is copied without {lock}, so {manager} {verb.text} resolves anew",
-                remedy=f"Copy {lock} together with {manifest}",
-            )
+        yield from _without(dockerfile, step, command, verb, manager)
     elif manager == "uv" and not _enforced(step, command):
         option = "--locked" if _whole_project(dockerfile, step, command) else "--frozen"
         edits = () if command.has("-U", "--upgrade") else behind(dockerfile.source, verb, option)
@@ -81,6 +71,24 @@ def _of_install(dockerfile: Dockerfile, step: Step, install: Install) -> Iterato
         fix = Fix(what="add --deploy", edits=edits) if edits else None
         message = "pipenv install changes Pipfile.lock where it does not fit the Pipfile"
         yield Hit(span=verb.span, message=message, remedy="Write pipenv install --deploy", fix=fix)
+
+
+def _without(dockerfile: Dockerfile, step: Step, command: Command, verb: Word, manager: str) -> Iterator[Hit]:
+    """A command that reads a lock which is not copied."""
+    lock = _LOCKS[manager]
+    said = f"{manager} {verb.text} resolves anew"
+    if _left_behind(dockerfile, step, lock, command):
+        yield Hit(
+            span=verb.span,
+            message=f"{lock} lies in the context but is not copied, so {said}",
+            remedy=f"Copy {lock} together with the file that it belongs to",
+        )
+    elif dockerfile.context.alone and (manifest := _manifest_alone(step, lock, command)):
+        yield Hit(
+            span=verb.span,
+            message=f"{manifest} is copied without {lock}, so {said}",
+            remedy=f"Copy {lock} together with {manifest}",
+        )
 
 
 def _enforced(step: Step, command: Command) -> bool:
@@ -100,11 +108,12 @@ def _copies(step: Step) -> list[Step]:
     return [other for other in step.stage.all_steps if other.span < step.span and other.keyword in ("COPY", "ADD")]
 
 
-def _manifest_alone(step: Step, lock: str) -> str:
+def _manifest_alone(step: Step, lock: str, command: Command) -> str:
     """The manifest that is copied by its name, where neither a folder with the lock nor a RUN can have brought the lock."""
     before = _copies(step)
     folders = any(_near(other, step) and (other.copies_from or _folder(other)) for other in before)
-    if folders or any(mount.type == "bind" for mount in step.mounts) or any(map(_settles, step.stage.all_steps)):
+    settled = any(_settles(other, command) for other in step.stage.all_steps)
+    if folders or settled or any(mount.type == "bind" for mount in step.mounts):
         return ""
     names = [posixpath.basename(word.text) for other in before for word in other.sources]
     return next((name for name in names if name == ("Pipfile" if lock == "Pipfile.lock" else "pyproject.toml")), "")
@@ -120,10 +129,12 @@ def _folder(step: Step) -> bool:
     return any("." not in posixpath.basename(word.text.rstrip("/").rstrip(".")) or "*" in word.text for word in step.sources)
 
 
-def _settles(step: Step) -> bool:
-    """Whether a RUN makes a lock, takes the project from elsewhere, or does not install from it."""
+def _settles(step: Step, but: Command) -> bool:
+    """Whether a RUN makes a lock, takes the project from elsewhere, or does not install from it; but for the command itself."""
     return step.keyword == "RUN" and any(
-        command.program == "git" or command.has("lock", "export", "--no-lock", "add", "init") for command in step.commands
+        command.program == "git" or command.has("lock", "export", "--no-lock", "add", "init")
+        for command in step.commands
+        if command.span != but.span
     )
 
 
@@ -155,7 +166,9 @@ def _of_command(dockerfile: Dockerfile, step: Step, command: Command) -> Iterato
             message=f"{command.program} {verb.text} makes {lock} anew in the build",
             remedy=f"Lock before the build, and copy {lock}",
         )
-    elif (command.program, verb.text) == ("uv", "export") and _copied(step, lock, command) and not _enforced(step, command):
+    elif verb.text == "export" and command.program != "pipenv" and not _copied(step, lock, command):
+        yield from _without(dockerfile, step, command, verb, command.program)
+    elif (command.program, verb.text) == ("uv", "export") and not _enforced(step, command):
         edits = behind(dockerfile.source, verb, "--locked" if _whole_project(dockerfile, step, command) else "--frozen")
         fix = Fix(what="hold it to the lock", edits=edits) if edits else None
         yield Hit(span=verb.span, message="uv export may change uv.lock in the build", remedy="uv export --locked", fix=fix)

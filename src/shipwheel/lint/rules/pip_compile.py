@@ -67,6 +67,25 @@ def compiled_without_hashes(script: Script) -> Iterator[Hit]:
             yield Hit(span=command.words[0].span, message=message)
 
 
+_WITHOUT_HASHES = {"poetry": "--without-hashes", "pdm": "--without-hashes", "uv": "--no-hashes"}
+"""What keeps the hashes of a lock out of an export."""
+
+
+@REQUIREMENTS_NO_HASHES.check(Dockerfile)
+def exported_without_hashes(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """A RUN takes versions from a lock and leaves its hashes there; hashes of constraints would ask for them everywhere."""
+    for step in dockerfile.steps("RUN"):
+        for command in step.commands:
+            option = next((word for word in command.words if word.text == _WITHOUT_HASHES.get(command.program)), None)
+            words = [word.text for word in command.words]
+            if option and "export" in words[1:2] and not any("constraint" in text for text in words):
+                yield Hit(
+                    span=option.span,
+                    message=f"{command.program} export {option.text} leaves the hashes of the lock behind",
+                    remedy=f"Take {option.text} out: pip then compares each file with the lock",
+                )
+
+
 @FIND_LINKS_INDEX.check(Script, Dockerfile)
 def find_links_index(subject: Script | Dockerfile) -> Iterator[Hit]:
     """A script or a RUN gives an index behind -f."""

@@ -73,6 +73,16 @@ TWINS = [
         good="FROM python:3.12\nWORKDIR /app\nCOPY pyproject.toml poetry.lock* ./\nRUN poetry install --only main\n",
         says="without poetry.lock",
     ),
+    Twin(  # what poetry exports comes from a lock as well
+        rule="lock-not-enforced",
+        bad="FROM python:3.12\nWORKDIR /tmp\nCOPY ./pyproject.toml /tmp/\nRUN poetry export -o r.txt\n",
+        good="FROM python:3.12\nWORKDIR /tmp\nCOPY ./pyproject.toml ./poetry.lock* /tmp/\nRUN poetry export -o r.txt\n",
+        says="pyproject.toml is copied without poetry.lock, so poetry export resolves anew",
+    ),
+    Twin(
+        rule="lock-not-enforced",
+        good="FROM python:3.12\nWORKDIR /a\nCOPY pyproject.toml .\nRUN poetry lock && poetry export -o requirements.txt\n",
+    ),
     Twin(  # uv itself comes from an image
         rule="lock-not-enforced",
         bad=f"{UV}COPY --from=ghcr.io/astral-sh/uv:0.9.2 /uv /usr/local/bin/uv\nCOPY pyproject.toml .\nRUN uv sync --no-dev\n",

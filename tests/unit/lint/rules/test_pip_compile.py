@@ -50,6 +50,17 @@ TWINS = [
         bad="uv pip compile requirements.in -o requirements.txt\n",
         good="uv lock\n",
     ),
+    Twin(
+        rule="requirements-no-hashes",
+        bad="FROM python:3.12\nRUN poetry export -f requirements.txt --output requirements.txt --without-hashes\n",
+        good="FROM python:3.12\nRUN poetry export -f requirements.txt --output requirements.txt\n",
+        says="poetry export --without-hashes",
+    ),
+    Twin(
+        rule="requirements-no-hashes",
+        bad="FROM python:3.12\nRUN uv export --frozen --no-hashes > requirements.txt\n",
+        good="FROM python:3.12\nRUN uv export --frozen --no-hashes -o constraints.txt && pip install -c constraints.txt .\n",
+    ),
 ]
 
 
