@@ -142,4 +142,5 @@ def test_the_end_is_that_of_the_table() -> None:
         ("Python 3.8", "2024-10-07"),
     ]
     assert ended(facts_of(parse_image("python:3.12-slim-bookworm"))) == []
-    assert [one.what for one in ended(facts_of(parse_image("tensorflow/tensorflow:1.15.5-gpu")))] == ["Ubuntu 18.04", "TensorFlow 1"]
+    over = ended(facts_of(parse_image("tensorflow/tensorflow:1.15.5-gpu")))
+    assert [one.what for one in over] == ["Ubuntu 18.04", "TensorFlow 1"]
