@@ -13,7 +13,16 @@ from shipwheel.lint.finding import Hit
 from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell.command import Command
-from shipwheel.lint.shell.modelhub import HEAVY, WEIGHTS, Fetch, fetch_of_url, fetches, in_python
+from shipwheel.lint.shell.modelhub import (
+    HEAVY,
+    WEIGHTS,
+    Fetch,
+    fetch_of_url,
+    fetches,
+    in_python,
+    names_model,
+    pulled_by_dvc,
+)
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 
@@ -78,6 +87,10 @@ _OUTPUTS = re.compile(
 _CODE_FOLDERS = re.compile(r"(?:^|/)(?:src|app|lib|api|backend|server|package|services?|core)(?:/|$)")
 _JUPYTER = re.compile(r"jupyter|notebook-|/notebook\b|ipykernel|voila|papermill|marimo", re.I)
 _DOWNLOADER = re.compile(r"(?:download|fetch|preload|prefetch|warm|cache|get|load|pull)[\w-]*\.py$|builder\.py$")
+_OF_MODELS = re.compile(
+    r"(?:download|fetch|preload|prefetch|pull|get|warm|cache)[\w-]*(?:model|weight|checkpoint)[\w-]*\.(?:py|sh)$"
+)
+_LIGHT = re.compile(r"spacy|nltk|tokenizer|config|tiny|small|mini|\bbase", re.I)
 _POINTER = re.compile(r"version https://git-lfs[^\n]*\noid [^\n]*\nsize (\d+)")
 _DVC = re.compile(r"^\s*-?\s*size: (\d+)", re.MULTILINE)
 
@@ -180,13 +193,15 @@ def _of_step(step: Step) -> Iterator[Fetch]:
 
 
 def _of_script(step: Step, command: Command) -> Iterator[Fetch]:
-    """What a Python file downloads whose name says that it does."""
-    for word in command.arguments if command.program.startswith("python") else ():
-        dockerfile = step.stage.dockerfile
-        if not _DOWNLOADER.search(word.text) or dockerfile is None:
-            continue
-        source = dockerfile.context.read(context_path(step, word.text) or "\0")
-        yield from in_python(source.text, command.span) if source else ()
+    """What a Python file downloads whose name says that it does; of a script that is not at hand by the name alone."""
+    dockerfile = step.stage.dockerfile
+    runs = command.program.startswith("python") or command.program in ("sh", "bash")
+    for word in (command.arguments if runs else command.words[:1]) if dockerfile else ():
+        source = dockerfile.context.read(context_path(step, word.text) or "\0") if dockerfile else None
+        if source and _DOWNLOADER.search(word.text):
+            yield from in_python(source.text, command.span)
+        elif not source and _OF_MODELS.search(word.text) and not any(_LIGHT.search(one.text) for one in command.words):
+            yield Fetch(what=f"what {posixpath.basename(word.text)} fetches", span=command.span, large=True)
 
 
 @DATA_BAKED.check(Dockerfile)
@@ -205,6 +220,17 @@ def data_baked(dockerfile: Dockerfile) -> Iterator[Hit]:
                 yield Hit(
                     span=word.span, message=f"{step.keyword} puts {total // 10**6} MB of data into the image: {word.text}"
                 )
+
+
+@DATA_BAKED.check(Dockerfile)
+def data_pulled(dockerfile: Dockerfile) -> Iterator[Hit]:
+    """`dvc pull` in a RUN, of all there is or of what is no model."""
+    for step in dockerfile.steps("RUN"):
+        for command in step.commands if _stays(dockerfile, step.stage) else ():
+            targets = pulled_by_dvc(command)
+            data = [word.text.removesuffix(".dvc") for word in targets or () if not names_model(word.text)]
+            if data or targets == []:
+                yield Hit(span=command.span, message=f"dvc pull puts {listed(data) or 'all that DVC tracks'} into the image")
 
 
 def _context_sources(dockerfile: Dockerfile) -> Iterator[tuple[Step, Word]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from shipwheel.lint.shell.command import Command
 from shipwheel.lint.source import Span
@@ -22,7 +23,9 @@ HEAVY = re.compile(
 )
 """Files that hardly anyone makes for less than 100 MB."""
 
-_CHECKPOINT = re.compile(r"\.(?:pth?|onnx)$", re.I)
+_CHECKPOINT = re.compile(
+    r"\.(?:pth?|onnx|weights)$|(?:models?|weights|checkpoints?|pretrained)[\w.-]*\.(?:tar(?:\.\w+)?|tgz|zip|7z)$", re.I
+)
 _LIGHT_CHECKPOINT = re.compile(
     r"yolo\w*[nsm]\b|resnet(?:18|34)|efficientnet|densenet(?:121|169|-\d)|shufflenet|squeezenet|googlenet|mobilenet|lpips|u2netp|esrgan"
     r"|parsenet|craft|crnn|landmark|silero|vad\b|tiny|mini|nano|small|vocab|stats|embed",
@@ -37,6 +40,9 @@ _STORES = ("aws", "gsutil", "gcloud", "s5cmd", "azcopy")
 _COPIES = ("cp", "sync", "rsync", "copy", "mv")
 _WEIGHTS_FOLDER = re.compile(r"(?:^|[_-])(?:models?|weights|checkpoints?|pretrained)$", re.I)
 """Folders of a store that hold weights."""
+
+_WITH_VALUE = ("-r", "--remote", "-j", "--jobs")
+"""Options of dvc pull that take the next word."""
 
 _SMALL = re.compile(
     r"tiny|mini-?lm|nano|yolo(?:v?\d+)[ns]\b|small|bert-(?:mini|small)|silero|mobilenet|punkt|en_core_web_sm", re.I
@@ -99,8 +105,25 @@ def _told(command: Command) -> Iterator[Fetch]:
         yield from found or (_folder_of_store(words) if command.program in _STORES else ())
     elif command.program in ("git", "git-lfs") and "clone" in texts:
         yield from (_cloned(word) for word in words if re.match(r"https?://(?:hf\.co|huggingface\.co)/(?!spaces/)", word.text))
+    elif command.program == "dvc":
+        targets = (word for word in pulled_by_dvc(command) or () if names_model(word.text))
+        yield from (Fetch(what=word.text.removesuffix(".dvc"), span=word.span, large=True) for word in targets)
     elif _PYTHON.fullmatch(command.program):
         yield from (found for word in words if "(" in word.text for found in in_python(word.text, word.span))
+
+
+def pulled_by_dvc(command: Command) -> list[Word] | None:
+    """The targets of `dvc pull`, none of which means all; None for other commands."""
+    words = [word for word in command.arguments if word.text not in ("-v", "-q", "--verbose", "--quiet")]
+    if command.program != "dvc" or [word.text for word in words[:1]] != ["pull"]:
+        return None
+    return [word for before, word in pairwise(words) if not word.text.startswith("-") and before.text not in _WITH_VALUE]
+
+
+def names_model(target: str) -> bool:
+    """Whether a target of DVC is a model by its name."""
+    name = target.removesuffix(".dvc").rstrip("/").rpartition("/")[2]
+    return heavy(name) or WEIGHTS.search(name) is not None or _WEIGHTS_FOLDER.search(name) is not None
 
 
 def _folder_of_store(words: tuple[Word, ...]) -> Iterator[Fetch]:

@@ -72,6 +72,29 @@ BAKED = [
         files={"download_model.py": "AutoModel.from_pretrained('a/b')\n", "train.py": "AutoModel.from_pretrained('a/b')\n"},
         line=3,
     ),
+    Twin(  # a script that is not at hand, by its name
+        rule="model-baked",
+        bad=BASE + "COPY preload_models.py /tmp/\nRUN python3 /tmp/preload_models.py && rm /tmp/preload_models.py\n",
+        good=BASE + "COPY *.py /tmp/\nRUN python3 /tmp/download_data.py && python3 /tmp/download_spacy_model.py\n",
+        line=3,
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN bash /opt/whisper.cpp/models/download-ggml-model.sh medium\n",
+        good=BASE + "RUN bash /opt/whisper.cpp/models/download-ggml-model.sh tiny && ./get_labels.sh && cat get_model.sh\n",
+    ),
+    Twin(  # Darknet's, and archives
+        rule="model-baked",
+        bad=BASE + "RUN wget https://a.example/yolov3-spp.weights && wget https://a.example/hmmr_models.tar.gz\n",
+        good=BASE + "RUN wget https://a.example/yolov3-tiny.weights && wget https://a.example/model-small.zip\n",
+        says="yolov3-spp.weights and hmmr_models.tar.gz",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN dvc pull models/model.onnx.dvc\n",
+        good=BASE + "RUN dvc pull data/labels.dvc && dvc init --no-scm\n",
+        says="model.onnx",
+    ),
     Twin(  # checkpoints of PyTorch, but for those that are known to be small
         rule="model-baked",
         bad=BASE + "RUN curl -o /m/densenet161.pth https://a.example/densenet161-8d451a50.pth\n",
@@ -121,6 +144,13 @@ BAKED = [
     Twin(rule="model-baked", bad="FROM a AS x\nRUN hf download a/b --local-dir /m\nFROM b\nCOPY --from=x /m /m\n", line=2),
 ]
 DATA = [
+    Twin(
+        rule="data-baked",
+        bad=BASE + "RUN dvc remote add -d r s3://b && dvc pull -r r\n",
+        good=BASE
+        + 'RUN dvc pull -v -r r models/model.onnx.dvc && dvc status\nENTRYPOINT ["sh", "-c", "dvc pull && python a.py"]\n',
+    ),
+    Twin(rule="data-baked", bad=BASE + "RUN dvc pull data/raw.dvc models/m.pt.dvc\n", says="data/raw"),
     Twin(rule="data-baked", bad=BASE + "COPY data/ ./data/\n", good=BASE + "COPY src/data/ ./src/data/\nCOPY data.dvc .\n"),
     Twin(  # a table whose size is not known, and one that is small
         rule="data-baked",
