@@ -195,12 +195,15 @@ def _of_step(step: Step) -> Iterator[Fetch]:
 def _of_script(step: Step, command: Command) -> Iterator[Fetch]:
     """What a Python file downloads whose name says that it does; of a script that is not at hand by the name alone."""
     dockerfile = step.stage.dockerfile
+    if dockerfile is None:
+        return
+    light = "then" in command.inside or any(_LIGHT.search(word.text) for word in command.words)
     runs = command.program.startswith("python") or command.program in ("sh", "bash")
-    for word in (command.arguments if runs else command.words[:1]) if dockerfile else ():
-        source = dockerfile.context.read(context_path(step, word.text) or "\0") if dockerfile else None
+    for word in command.arguments if runs else command.words[:1]:
+        source = dockerfile.context.read(context_path(step, word.text) or "\0")
         if source and _DOWNLOADER.search(word.text):
             yield from in_python(source.text, command.span)
-        elif not source and _OF_MODELS.search(word.text) and not any(_LIGHT.search(one.text) for one in command.words):
+        elif not source and not light and _OF_MODELS.search(word.text):
             yield Fetch(what=f"what {posixpath.basename(word.text)} fetches", span=command.span, large=True)
 
 

@@ -83,6 +83,7 @@ BAKED = [
         bad=BASE + "RUN bash /opt/whisper.cpp/models/download-ggml-model.sh medium\n",
         good=BASE + "RUN bash /opt/whisper.cpp/models/download-ggml-model.sh tiny && ./get_labels.sh && cat get_model.sh\n",
     ),
+    Twin(rule="model-baked", good=BASE + 'RUN if [ -n "$MODEL" ]; then python3 /src/download_model.py; fi\n'),
     Twin(  # Darknet's, and archives
         rule="model-baked",
         bad=BASE + "RUN wget https://a.example/yolov3-spp.weights && wget https://a.example/hmmr_models.tar.gz\n",
