@@ -92,7 +92,15 @@ def _written(command: Command) -> tuple[Span, str] | None:
     for word in _words(command):
         if leaks(word.text):
             return word.span, "a password in an address" if "://" in word.text else "a token"
-    return _option_of(command)
+    return _option_of(command) or _login_with(command)
+
+
+def _login_with(command: Command) -> tuple[Span, str] | None:
+    """`wandb login KEY`."""
+    words = [word for word in command.arguments if not word.text.startswith("-")]
+    if command.program != "wandb" or [word.text for word in words[:1]] != ["login"] or len(words) < 2:
+        return None
+    return (words[1].span, "a token") if "://" not in words[1].text and _literal(words[1], strict=True) else None
 
 
 def _words(command: Command) -> Iterator[Word]:
@@ -268,6 +276,7 @@ _LOGINS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("clearml-login", (), "~/clearml.conf", "clearml"),
 )
 """Program, verbs, the file that is written, and a part of it that a later rm names."""
+_INTERPRETER = re.compile(r"python[\d.]*")
 _PYTHON_LOGIN = re.compile(r"huggingface_hub.*\blogin\(|\bwandb\.login\(", re.DOTALL)
 
 
@@ -280,6 +289,24 @@ def hf_login_layer(dockerfile: Dockerfile) -> Iterator[Hit]:
             if found and not _undone(step, at, found[1]) and not _is_mounted(step, found[1]):
                 yield Hit(span=command.span, message=f"{_name(command)} leaves the token in {found[0]} of this layer")
                 break
+        else:
+            yield from _logged_in_by_heredoc(step)
+
+
+def _logged_in_by_heredoc(step: Step) -> Iterator[Hit]:
+    """The same in a program that stands in the RUN."""
+    if not any(_INTERPRETER.fullmatch(command.program) for command in step.commands):
+        return
+    for heredoc in step.instruction.heredocs:
+        text = heredoc.body.text
+        file, part = _file_of_python(text)
+        if _PYTHON_LOGIN.search(text) and "logout(" not in text and not _is_mounted(step, part):
+            yield Hit(span=step.span, message=f"login() leaves the token in {file} of this layer")
+            break
+
+
+def _file_of_python(text: str) -> tuple[str, str]:
+    return ("~/.netrc", ".netrc") if "wandb" in text else ("~/.cache/huggingface/token", "huggingface")
 
 
 def login_of(command: Command) -> tuple[str, str] | None:
@@ -289,9 +316,8 @@ def login_of(command: Command) -> tuple[str, str] | None:
     for program, verbs, file, part in _LOGINS:
         if command.program == program and plain[: len(verbs)] == verbs and not {"--help", "-h"}.intersection(words):
             return file, part
-    if re.fullmatch(r"python[\d.]*", command.program) and any(_PYTHON_LOGIN.search(word) for word in words):
-        wandb = any("wandb" in word for word in words)
-        return ("~/.netrc", ".netrc") if wandb else ("~/.cache/huggingface/token", "huggingface")
+    if _INTERPRETER.fullmatch(command.program) and any(_PYTHON_LOGIN.search(word) for word in words):
+        return _file_of_python(" ".join(words))
     return None
 
 

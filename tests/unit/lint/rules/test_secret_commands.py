@@ -143,6 +143,19 @@ LOGIN = [
     ),
     Twin(
         rule="hf-login-layer",
+        bad=BASE + "RUN python3 - <<EOF\nfrom huggingface_hub import login\nlogin(token='$T')\nEOF\n",
+        good=BASE + "RUN cat > /app/a.py <<EOF\nfrom huggingface_hub import login\nlogin(token=os.environ['T'])\nEOF\n",
+        says="~/.cache/huggingface/token",
+        line=2,
+    ),
+    Twin(  # the key is in the history of the image as well
+        rule="secret-run",
+        bad=BASE + "RUN wandb login --relogin " + "e77f8847024e733430e6" + "d041cf05985cd459f692\n",
+        good=BASE
+        + "RUN wandb login --relogin $WANDB_API_KEY && wandb login YOUR_API_KEY && wandb login --host https://w.example\n",
+    ),
+    Twin(
+        rule="hf-login-layer",
         bad=BASE + "RUN echo $P | docker login -u a --password-stdin\n",
         good=BASE + "CMD huggingface-cli login\n",
     ),
