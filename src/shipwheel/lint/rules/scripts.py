@@ -125,10 +125,13 @@ _LOOKS = ("--export", "--list-keys", "--fingerprint", "--list-public-keys", "--d
 def apt_key(subject: Script | Dockerfile) -> Iterator[Hit]:
     """Keys that are added; taking one away (`apt-key del`) is what NVIDIA told people to do in 2022."""
     for command in chain.from_iterable(shell_parts(subject)):
-        verb = next((word.text for word in command.arguments if not word.text.startswith("-")), "")
+        words = [word.text for word in command.arguments]
+        apart = words[:1] == ["--keyring"]
+        verb = next((text for text in words[2 if apart else 0 :] if not text.startswith("-")), "")
         brings = verb in ("add", "adv", "update", "net-update") and not command.has(*_LOOKS)
         if command.program == "apt-key" and brings:
-            yield Hit(span=command.words[0].span, message=f"apt-key {verb} adds a key that every repository may use")
+            what = "is in no release after Debian 12" if apart else "adds a key that every repository may use"
+            yield Hit(span=command.words[0].span, message=f"apt-key {verb} {what}")
 
 
 @NVIDIA_DOCKER2.check(Script, Dockerfile)

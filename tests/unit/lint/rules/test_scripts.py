@@ -56,6 +56,12 @@ TWINS = [
         bad="FROM ubuntu:22.04\nRUN apt-key adv --keyserver keyserver.ubuntu.com --recv-keys 612DEFB798507F25\n",
         good="FROM ubuntu:22.04\nRUN apt-key adv --export --no-emit-version -a 612DEFB798507F25 | sha256sum -c --strict -\n",
     ),
+    Twin(  # a keyring of its own does not bring apt-key back
+        rule="apt-key",
+        bad="FROM ubuntu:22.04\nRUN curl https://a.example/k | apt-key --keyring /usr/share/keyrings/a.gpg add -\n",
+        good="FROM ubuntu:22.04\nRUN apt-key --keyring /usr/share/keyrings/a.gpg list\n",
+        says="apt-key add",
+    ),
     Twin(
         rule="nvidia-docker2",
         name="setup.sh",
