@@ -42,8 +42,8 @@ _LAUNCHERS: dict[str, tuple[str, ...]] = {
     "catchsegv": (),
     "nvidia_entrypoint.sh": (),
 }
-_OPTIONS = "-n --name -p --prefix --cwd --python --with --extra --group --env-file --project --directory -e --environment -C"
-_VALUED = frozenset(_OPTIONS.split())
+_OPTIONS = "-n --name -p --prefix -r --root-prefix --cwd --python --with --extra --group --env-file --project --directory"
+_VALUED = frozenset((*_OPTIONS.split(), "-e", "--environment", "-C"))
 """Options of launchers with a value of their own word."""
 _MODULE = ("-m", "--module")
 _PYTHON_VALUED = frozenset({"-W", "-X"})
@@ -297,9 +297,10 @@ def unlaunched(words: tuple[Word, ...]) -> tuple[tuple[Word, ...], bool]:
             at = _skip(words, 1, _PYTHON_VALUED)
             return (words[at + 1 :], True) if words[at].text == "-m" and words[at + 1 :] else (words, False)
         subcommand = _LAUNCHERS.get(name)
-        if subcommand is None or tuple(word.text for word in words[1 : 1 + len(subcommand)]) != subcommand:
+        at = _skip(words, 1, _VALUED) if subcommand else 1
+        if subcommand is None or tuple(word.text for word in words[at : at + len(subcommand)]) != subcommand:
             return words, False
-        words = words[_skip(words, 1 + len(subcommand), _VALUED) :]
+        words = words[_skip(words, at + len(subcommand), _VALUED) :]
         if words[0].text in _MODULE and len(words) > 1:
             return words[1:], True
     return words, False

@@ -46,6 +46,12 @@ TWINS = [
         fixed=SLIM.replace("\n", " AS run\r\n") + "ENV PYTHONUNBUFFERED=1\r\nCMD uvicorn main:app\r\n",
     ),
     Twin(rule="unbuffered-missing", good=SLIM + "CMD python\n"),
+    Twin(  # options of a launcher before its subcommand
+        rule="unbuffered-missing",
+        bad=SLIM + 'CMD ["/bin/micromamba", "-r", "/env", "-n", "x", "run", "python", "server.py"]\n',
+        good=SLIM + 'CMD ["/bin/micromamba", "-r", "/env", "shell"]\n',
+        says="python runs without",
+    ),
     Twin(  # a program that the project itself installs
         rule="unbuffered-missing",
         bad=SLIM + "CMD svc-train\n",
