@@ -13,7 +13,7 @@ from shipwheel.lint.finding import Hit
 from shipwheel.lint.images.names import ImageFacts
 from shipwheel.lint.packages.installs import Install
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving.start import is_python, one_of_each, start_of
+from shipwheel.lint.serving.start import Start, is_python, one_of_each, start_of
 from shipwheel.lint.shell.command import SHELLS, Command
 
 NO_USER = Rule(
@@ -99,7 +99,7 @@ def _excused(file: Dockerfile, stage: Stage) -> bool:
         return True
     if stage.lineage[0].base.text == "scratch" and start is None:
         return True
-    return _drops_privileges(file, stage) or _is_base_image(stage, start.program if start else "")
+    return _drops_privileges(file, stage) or _is_base_image(stage, start)
 
 
 def _drops_privileges(file: Dockerfile, stage: Stage) -> bool:
@@ -111,9 +111,12 @@ def _drops_privileges(file: Dockerfile, stage: Stage) -> bool:
     return any(_DROPS.search(text) for text in texts)
 
 
-def _is_base_image(stage: Stage, program: str) -> bool:
+def _is_base_image(stage: Stage, start: Start | None) -> bool:
     """Whether it is made for others to build on: no file of the context, no Python package, no command of its own."""
+    program = start.program if start else ""
     if program and program not in _BARE and not is_python(program):
+        return False
+    if start and is_python(program) and any(word.text.endswith(".py") for word in start.arguments):
         return False
     steps = list(stage.all_steps)
     copied = [word.text for step in steps if step.keyword in ("COPY", "ADD") and not step.copies_from for word in step.sources]

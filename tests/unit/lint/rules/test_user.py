@@ -27,6 +27,12 @@ TWINS = [
         rule="no-user", bad="FROM gcr.io/deeplearning-platform-release/tf2-cpu.2-3\n" + APP, good="FROM gcr.io/my/app:1\n" + APP
     ),
     Twin(rule="no-user", bad=SLIM + APP, good=SLIM + USER + APP, line=1, says="no USER is set"),
+    Twin(  # an application that another stage hands over, and a Python that does
+        rule="no-user",
+        bad=SLIM[:-1] + " AS b\nCOPY . /app\n" + SLIM + 'COPY --from=b /app /app\nCMD ["python", "app.py"]\n',
+        good=SLIM[:-1] + " AS b\nCOPY . /py\n" + SLIM + 'COPY --from=b /py /usr/local\nCMD ["python3"]\n',
+        line=3,
+    ),
     Twin(
         rule="no-user",
         bad=SLIM + USER + "USER root\n" + APP,
