@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from shipwheel.lint.context.folder import BuildContext
+from shipwheel.lint.dockerfile.instructions import Heredoc
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.packages.python import context_path
@@ -137,7 +138,9 @@ def _is_model(context: BuildContext, text: str, destination: str) -> bool:
         return True
     if _CODE_FOLDERS.search(path) or "." in posixpath.basename(path):
         return False
-    return _MODEL_FOLDERS.fullmatch(posixpath.basename(path)) is not None or _MODEL_PLACES.match(destination) is not None
+    folder, name = posixpath.split(path)
+    named = _MODEL_FOLDERS.fullmatch(name) or _MODEL_FOLDERS.fullmatch(folder)
+    return named is not None or _MODEL_PLACES.match(destination) is not None
 
 
 def _weights(context: BuildContext, source: Word) -> tuple[int, list[str]]:
@@ -187,9 +190,18 @@ def _of_step(step: Step) -> Iterator[Fetch]:
     for command in step.commands:
         yield from fetches(command)
         yield from _of_script(step, command)
-    for heredoc in step.instruction.heredocs:
-        if "import " in heredoc.body.text:
+    for heredoc in _run_heredocs(step):
+        if re.search(r"import |snapshot_download", heredoc.body.text):
             yield from in_python(heredoc.body.text, heredoc.body.span(0, len(heredoc.body.text.split("\n")[0])))
+
+
+def _run_heredocs(step: Step) -> list[Heredoc]:
+    """Those that are not written to a file."""
+    heredocs = step.instruction.heredocs
+    takers = [command for command in step.commands if any(one.operator.startswith("<<") for one in command.redirects)]
+    if len(takers) != len(heredocs) or step.instruction.body.text.lstrip().startswith("<<"):
+        return list(heredocs)
+    return [heredoc for heredoc, taker in zip(heredocs, takers, strict=True) if taker.program not in ("cat", "tee", "dd")]
 
 
 def _of_script(step: Step, command: Command) -> Iterator[Fetch]:

@@ -58,6 +58,7 @@ _CALL = re.compile(
 )
 _LITERAL = re.compile(r"""(?:^|[(,=]\s*)\s*["']([\w.-]+(?:/[\w.-]+)?(?::[\w.-]+)?)["']""")
 _LIGHT = re.compile(r"Tokenizer|Processor|Config|FeatureExtractor")
+_OTHER_KIND = re.compile(r"""repo_type\s*=\s*["'](?:dataset|space)""")
 _PYTHON = re.compile(r"python[\d.]*|uv|poetry|conda|pixi|ipython")
 
 
@@ -186,9 +187,25 @@ def in_python(text: str, span: Span) -> Iterator[Fetch]:
     for match in _CALL.finditer(text):
         kind = match["name"].rpartition(".")[2]
         name = _LITERAL.search(match["arguments"])
+        if kind == "snapshot_download" and _OTHER_KIND.search(match["arguments"]):
+            continue
+        if kind == "snapshot_download" and not name:
+            yield _repository(match["arguments"], span)
+            continue
         if not name or name[1].startswith(".") or (kind == "load_model" and "whisper" not in text):
             continue
         yield _called(match["name"], kind, name[1], match["arguments"], span)
+
+
+def _repository(arguments: str, span: Span) -> Fetch:
+    """A whole repository of Hugging Face whose name is a variable; patterns may leave the weights out."""
+    return Fetch(
+        what="a repository (snapshot_download)",
+        span=span,
+        pinned="revision" in arguments,
+        large="_patterns" not in arguments,
+        revision='revision="COMMIT"',
+    )
 
 
 def _called(whole: str, kind: str, name: str, arguments: str, span: Span) -> Fetch:

@@ -103,6 +103,24 @@ BAKED = [
         "RUN wget https://a.example/densenet-7.onnx\n",
         says="densenet161-8d451a50.pth",
     ),
+    Twin(  # a whole repository, whatever its name
+        rule="model-baked",
+        bad=BASE + "RUN python - <<E\nimport os\nsnapshot_download(repo_id=os.environ['MODEL'], local_dir='/m')\nE\n",
+        good=BASE + "RUN python -c \"snapshot_download(repo, repo_type='dataset'); AutoModel.from_pretrained(name)\"\n",
+        says="a repository (snapshot_download)",
+    ),
+    Twin(  # a program that is written is not yet one that runs
+        rule="model-baked",
+        bad=BASE + "RUN python3 <<E\nimport transformers\nAutoModel.from_pretrained('a/b')\nE\n",
+        good=BASE + "RUN cat <<E > app.py\nimport transformers\nAutoModel.from_pretrained('a/b')\nE\n"
+        "RUN tee app2.py <<E\nimport transformers\nAutoModel.from_pretrained('a/b')\nE\n",
+    ),
+    Twin(  # a folder below one of models
+        rule="model-baked",
+        bad=BASE + "COPY models/trained/ /app/models/trained/\n",
+        good=BASE + "COPY models/metrics.json src/models/trained /app/\n",
+        says="models/trained/",
+    ),
     Twin(  # the same on Hugging Face, where the repository says what is small
         rule="model-baked",
         bad=BASE + f"RUN wget -O /m/best_model.onnx {HUB}/{COMMIT}/multiaccent_e2e.onnx\n",
