@@ -31,6 +31,7 @@ _SYSTEM = frozenset({"curl", "wget", "nc", "tini", "gosu", "su-exec"})
 """Programs that no Python package brings."""
 _MANAGERS = frozenset({"apt-get", "apt", "apk", "dnf", "yum"})
 _TAKES_AWAY = frozenset({"remove", "purge", "autoremove", "del", "erase"})
+_PROGRAM = re.compile(r"/uvx?|(?:/[\w.-]+)*/s?bin/[\w.-]+")
 _BINARIES = frozenset({"/", "/usr", "/usr/bin", "/bin", "/sbin", "/usr/sbin", "/usr/local", "/usr/local/bin", "/opt"})
 
 
@@ -58,13 +59,19 @@ def _effects(step: Step, name: str) -> Iterator[bool]:
     if step.keyword in ("COPY", "ADD"):
         target = step.destination.rstrip("/") or "/"
         texts = [word.text for word in step.words]
-        if _mentions(texts, name) or ((step.copies_from or step.keyword == "ADD") and target in _BINARIES):
+        perhaps = (step.copies_from or step.keyword == "ADD") and target in _BINARIES and not _are_programs(step)
+        if _mentions(texts, name) or perhaps:
             yield True
     elif step.keyword == "RUN":
         if not step.commands:
             yield True
         for command in step.commands:
             yield from _effect(command, name)
+
+
+def _are_programs(step: Step) -> bool:
+    """Whether each source is surely one program, by its name: /uv, /usr/local/bin/tini; not a folder of them."""
+    return all(_PROGRAM.fullmatch(word.text) for word in step.sources)
 
 
 def _effect(command: Command, name: str) -> Iterator[bool]:

@@ -66,6 +66,12 @@ TWINS = [
         good_files={"Dockerfile": SLIM + WEB.replace("pip install", "pip install requests==2.32.3") + SERVE},
         says="api: the health check imports requests",
     ),
+    Twin(  # programs of another image, each by its name, and a folder that may hold anything
+        rule="healthcheck-missing-binary",
+        bad=SLIM + f"COPY --from=ghcr.io/astral-sh/uv:0.6.1 /uv /uvx /bin/\nHEALTHCHECK CMD curl -f {URL}\n" + SERVE,
+        good=SLIM + f"COPY --from=tools:1 /tools /usr/local/bin/\nHEALTHCHECK CMD curl -f {URL}\n" + SERVE,
+        line=3,
+    ),
     Twin(
         rule="healthcheck-missing-binary",
         bad=SLIM + f"HEALTHCHECK CMD curl -f {URL} || exit 1\n" + SERVE,
