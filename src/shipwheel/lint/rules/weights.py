@@ -14,16 +14,8 @@ from shipwheel.lint.finding import Hit
 from shipwheel.lint.packages.python import context_path
 from shipwheel.lint.rule import Rule
 from shipwheel.lint.shell.command import Command
-from shipwheel.lint.shell.modelhub import (
-    HEAVY,
-    WEIGHTS,
-    Fetch,
-    fetch_of_url,
-    fetches,
-    in_python,
-    names_model,
-    pulled_by_dvc,
-)
+from shipwheel.lint.shell.datahub import fetched_data
+from shipwheel.lint.shell.modelhub import HEAVY, WEIGHTS, Fetch, fetch_of_url, fetches, in_python
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
 
@@ -239,13 +231,11 @@ def data_baked(dockerfile: Dockerfile) -> Iterator[Hit]:
 
 @DATA_BAKED.check(Dockerfile)
 def data_pulled(dockerfile: Dockerfile) -> Iterator[Hit]:
-    """`dvc pull` in a RUN, of all there is or of what is no model."""
+    """RUN that downloads data, as far as names say; what a model is, is none."""
     for step in dockerfile.steps("RUN"):
         for command in step.commands if _stays(dockerfile, step.stage) else ():
-            targets = pulled_by_dvc(command)
-            data = [word.text.removesuffix(".dvc") for word in targets or () if not names_model(word.text)]
-            if data or targets == []:
-                yield Hit(span=command.span, message=f"dvc pull puts {listed(data) or 'all that DVC tracks'} into the image")
+            if "then" not in command.inside and (what := fetched_data(command)):
+                yield Hit(span=command.span, message=f"{command.program} puts {what} into the image")
 
 
 def _context_sources(dockerfile: Dockerfile) -> Iterator[tuple[Step, Word]]:

@@ -170,6 +170,23 @@ DATA = [
         + 'RUN dvc pull -v -r r models/model.onnx.dvc && dvc status\nENTRYPOINT ["sh", "-c", "dvc pull && python a.py"]\n',
     ),
     Twin(rule="data-baked", bad=BASE + "RUN dvc pull data/raw.dvc models/m.pt.dvc\n", says="data/raw"),
+    Twin(
+        rule="data-baked",
+        bad=BASE + "RUN wget https://a.example/hmmr_demo_data.tar.gz && tar xf hmmr_demo_data.tar.gz\n",
+        good=BASE + "RUN wget https://a.example/datatools.tar.gz https://a.example/nltk_data.zip\n",
+        says="hmmr_demo_data.tar.gz",
+    ),
+    Twin(
+        rule="data-baked",
+        bad=BASE + "RUN kaggle competitions download -c digits && unzip digits.zip\n",
+        good=BASE + "RUN kaggle --version && kaggle datasets list\n",
+        says="kaggle",
+    ),
+    Twin(
+        rule="data-baked",
+        bad=BASE + "RUN gsutil -m cp -r gs://bucket/processed data/\n",
+        good=BASE + "RUN gsutil -m cp -r data/ gs://bucket/processed && gsutil cp gs://bucket/app.conf /etc/\n",
+    ),
     Twin(rule="data-baked", bad=BASE + "COPY data/ ./data/\n", good=BASE + "COPY src/data/ ./src/data/\nCOPY data.dvc .\n"),
     Twin(  # a table whose size is not known, and one that is small
         rule="data-baked",
