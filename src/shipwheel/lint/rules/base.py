@@ -158,7 +158,7 @@ def _closed(one: Reference) -> str:
 @BASE_NO_DIGEST.check(Dockerfile)
 def _no_digest(dockerfile: Dockerfile) -> Iterator[Hit]:
     for one in _named(dockerfile):
-        if one.image.known and one.image.tag and not one.image.digest and not _is_latest(one.image) and not _local(one):
+        if one.image.known and not one.image.digest and not _local(one):
             yield Hit(span=one.span, message=f"{one.image} can be another image tomorrow")
 
 

@@ -73,16 +73,13 @@ def _ended(image: ImageName) -> str:
         gone = image.tag in ("latest", "devel", "runtime", "base") or not (image.tag or image.digest)
         return "there is no such tag since January 2021" if gone else ""
     version, ended = found["version"], table(TABLE)["retired"]
-    major, minor = version.split(".")[:2]
-    if int(major) in ended["majors"]:
+    major = int(version.partition(".")[0])
+    if major in ended["majors"]:
         return f"support of CUDA {major} images has ended"
     if version.count(".") == 1:
         return f"there is no tag without a patch release, such as {ended['last'].get(version, version + '.1')}"
     system = next((name for name in ended["systems"] if image.tag.endswith(name)), "")
-    if system:
-        return f"images on {system} are no longer made"
-    last = ended["last"].get(f"{major}.{minor}", "")
-    return f"{last} has replaced it" if last and Version(version) < Version(last) else ""
+    return f"images on {system} are no longer made" if system else ""
 
 
 @CUDA_GPG_KEY_ROTATED.check(Dockerfile)

@@ -85,7 +85,7 @@ TWINS = [
     Twin(rule="base-no-digest", bad="FROM ubuntu:24.04 AS a\nFROM ubuntu:24.04\nCOPY --from=a /x /x\n", count=2, line=1),
     Twin(rule="base-no-digest", bad="ARG B=ubuntu:24.04\nFROM $B AS a\nFROM ${B}\nCOPY --from=a /x /x\n", count=1, line=2),
     Twin(rule="base-no-digest", bad="FROM ubuntu:24.04\nCOPY --from=ghcr.io/astral-sh/uv:0.8.0 /uv /bin/\n", count=2),
-    Twin(rule="base-no-digest", good="FROM python\nCOPY --from=ghcr.io/astral-sh/uv:latest /uv /bin/\n"),
+    Twin(rule="base-no-digest", bad="FROM python\nCOPY --from=ghcr.io/astral-sh/uv:latest /uv /bin/\n", count=2),
     Twin(rule="base-no-digest", good="FROM my-base:1.0\n"),
     Twin(rule="base-no-digest", good="ARG D\nFROM python:3.12@$D\n"),
     Twin(rule="base-eol", bad="FROM python:3.8-slim-bookworm\n", good="FROM python:3.12-slim-bookworm\n", says="Python 3.8"),
@@ -154,6 +154,18 @@ TWINS = [
         says="Python 3.10",
     ),
     Twin(rule="base-eol", bad="FROM somebody/tool:1.2-buster\n", good="FROM somebody/tool:1.2-filibuster\n"),
+    Twin(  # the Python that a tag names
+        rule="base-eol",
+        bad="FROM jupyter/scipy-notebook:python-3.8.8\n",
+        good="FROM jupyter/scipy-notebook:python-3.12\n",
+        says="Python 3.8",
+    ),
+    Twin(
+        rule="base-eol",
+        bad="FROM somebody/agent:gpu.cuda.11.5.py38.pytorch2\n",
+        good="FROM somebody/agent:23.08-py3-1.0-copy38\n",
+        says="Python 3.8",
+    ),
     Twin(rule="base-eol", bad="FROM ros:noetic-ros-core\n", good="FROM ros:humble-ros-core\n", says="Ubuntu 20.04"),
     Twin(rule="base-eol", bad="FROM osrf/ros:melodic-desktop-full\n", good="FROM somebody/kinetic:melodic\n"),
     Twin(

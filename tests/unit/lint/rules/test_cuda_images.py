@@ -25,18 +25,18 @@ TWINS = [
         line=2,
     ),
     Twin(rule="cuda-tag-retired", bad="FROM nvidia/cuda\n", good="FROM nvidia/cuda@sha256:" + "0" * 64 + "\n"),
-    Twin(
+    Twin(  # a patch release that another has replaced: whether its tag is deleted is not known
         rule="cuda-tag-retired",
-        bad="FROM nvidia/cuda:12.1.0-runtime-ubuntu22.04\n",
-        good="FROM nvidia/cuda:12.1.1-runtime-ubuntu22.04\n",
-        says="12.1.1 has replaced it",
+        bad="FROM nvidia/cuda:11.4.0-runtime-ubuntu20.04\n",
+        good="FROM nvidia/cuda:12.1.0-runtime-ubuntu22.04\n",
+        says="support of CUDA 11 images has ended",
     ),
     Twin(rule="cuda-tag-retired", bad="FROM nvidia/cuda:12.1.1-runtime-centos7\n", good="FROM nvidia/cuda:13.0.0-base-ubi9\n"),
     Twin(rule="cuda-tag-retired", bad="FROM nvidia/cuda:12.4-base-ubuntu22.04\n", says="12.4.1"),
     Twin(  # BuildKit never asks for the image of a stage that nothing can name
         rule="cuda-tag-retired",
-        bad="FROM nvidia/cuda:12.0.0-runtime-ubuntu20.04 AS cuda\nFROM ubuntu:22.04\n",
-        good="FROM nvidia/cuda:12.0.0-runtime-ubuntu20.04\nFROM ubuntu:22.04\n",
+        bad="FROM nvidia/cuda:11.0.3-runtime-ubuntu20.04 AS cuda\nFROM ubuntu:22.04\n",
+        good="FROM nvidia/cuda:11.0.3-runtime-ubuntu20.04\nFROM ubuntu:22.04\n",
     ),
     Twin(rule="cuda-tag-retired", good="FROM registry.example.com/mirror/nvidia/cuda:10.2-devel\n"),
     # cuda-gpg-key-rotated
