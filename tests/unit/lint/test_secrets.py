@@ -38,6 +38,7 @@ def test_names_that_only_look_like_it(name: str) -> None:
         ("${{ secrets.HF_TOKEN }}", "reference"),
         ("/run/secrets/hf_token", "reference"),
         ("changeme", "placeholder"),
+        ("mustset", "placeholder"),
         ("your-key-here", "placeholder"),
         ("<token>", "placeholder"),
         ("xxxxxxxx", "placeholder"),
