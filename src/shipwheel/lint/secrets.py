@@ -45,7 +45,8 @@ _REFERENCE = re.compile(
     r"\$\{?[A-Za-z_(]|\$\{\{|\{\{|%\(|<\(|^(?:\./|\.\./|~/|file:|vault:|op://|secret://|arn:|sm://)|^!|`|^os\.(?:getenv|environ)|\.get\("
 )
 _PLACEHOLDER = re.compile(
-    r"change.?(?:me|it|this)|must[-_ ]?(?:be[-_ ]?)?set|your|<.*>|^[xX*.#_-]{3,}$|xxxx|replace|insert|example|placeholder|todo|put[-_ ].*here|to[-_]be[-_]"
+    r"change.?(?:me|it|this)|must[-_ ]?(?:be[-_ ]?)?set"
+    r"|your|<.*>|^[xX*.#_-]{3,}$|xxxx|replace|insert|example|placeholder|todo|put[-_ ].*here|to[-_]be[-_]"
     r"|my[-_]?(?:secret|token|password|api|key)|sample|redacted|\.\.\.",
     re.IGNORECASE,
 )
