@@ -29,6 +29,7 @@ _NAMES = {
 
 
 _WORDS = re.compile(r"[-_.+]?(ubuntu)[-_]?(\d\d)[._]?(04|10)(?!\d)|[a-z]+")
+_PYTHON = re.compile(r"(?:^|[-_.])py(?:thon)?-?([23])\.?(\d{1,2})(?!\d)")
 _ROS = re.compile(r"(?:osrf/)?ros2?(?:-[a-z-]+)?")
 
 
@@ -50,10 +51,13 @@ def ended(facts: ImageFacts) -> list[Ended]:
 
 
 def with_tag(facts: ImageFacts, image: ImageName) -> ImageFacts:
-    """With the distribution that a tag names, where nothing else is known of it: `tool:1.0-ubuntu18.04`, `ros:noetic`.
+    """With what a tag names where nothing else is known of it: `tool:1.0-ubuntu18.04`, `ros:noetic`, `notebook:python-3.8`."""
+    found = _PYTHON.search(image.tag.lower()) if not facts.python else None
+    return _with_distribution(replace(facts, python=f"{found[1]}.{found[2]}") if found else facts, image)
 
-    A name with Ubuntu in it says as much: `azureml/openmpi4.1.0-ubuntu18.04:20211012.v1`.
-    """
+
+def _with_distribution(facts: ImageFacts, image: ImageName) -> ImageFacts:
+    """A name with Ubuntu in it says as much as a tag: `azureml/openmpi4.1.0-ubuntu18.04:20211012.v1`."""
     name = image.repository.rpartition("/")[2]
     text = f"{image.tag} {name}" if "ubuntu" in name else image.tag
     names = table("images.toml")["ubuntu"]
