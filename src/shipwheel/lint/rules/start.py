@@ -150,9 +150,10 @@ def _buffers(start: Start) -> bool:
         return False
     words = start.command.words
     at = next((index for index, word in enumerate(words) if is_python(word.text.rpartition("/")[2])), len(words))
-    return (len(start.words) > 1 or start.module or start.server is not None or bool(start.file)) and not any(
-        word.text == "-u" for word in words[at + 1 : at + 4]
+    named = (
+        len(start.words) > 1 or start.module or start.server is not None or start.program.endswith(".py") or bool(start.file)
     )
+    return named and not any(word.text == "-u" for word in words[at + 1 : at + 4])
 
 
 _INSTALLERS = frozenset({"pip", "uv", "conda", "poetry", "pipenv"})

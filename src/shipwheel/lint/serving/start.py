@@ -80,7 +80,8 @@ class Start:
     @property
     def is_python(self) -> bool:
         """Whether it is Python or a server that is written in it."""
-        return is_python(self.program) or self.module or self.python is not None or bool(self.server and self.server.python)
+        started = is_python(self.program) or self.module or self.program.endswith(".py")
+        return started or self.python is not None or bool(self.server and self.server.python)
 
     @property
     def arguments(self) -> tuple[Word, ...]:

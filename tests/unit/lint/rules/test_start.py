@@ -46,6 +46,12 @@ TWINS = [
         fixed=SLIM.replace("\n", " AS run\r\n") + "ENV PYTHONUNBUFFERED=1\r\nCMD uvicorn main:app\r\n",
     ),
     Twin(rule="unbuffered-missing", good=SLIM + "CMD python\n"),
+    Twin(  # a file of Python, whoever starts it
+        rule="unbuffered-missing",
+        bad=SLIM + 'CMD ["uv", "run", "--no-sync", "run.py"]\n',
+        good=SLIM + 'CMD ["./run.sh"]\n',
+        says="run.py runs without",
+    ),
     Twin(  # options of a launcher before its subcommand
         rule="unbuffered-missing",
         bad=SLIM + 'CMD ["/bin/micromamba", "-r", "/env", "-n", "x", "run", "python", "server.py"]\n',
