@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
+from packaging.specifiers import SpecifierSet
+
 from shipwheel.lint.context.origins import absolute, origin
 from shipwheel.lint.dockerfile.stages import Dockerfile, Stage, Step, in_folder
 from shipwheel.lint.files.subjects import RequirementsFile
@@ -136,7 +138,8 @@ class _Collector:
 
     def _add(self, step: Step, packages: Iterable[Requested], options: tuple[str, ...], file: str = "") -> None:
         for one in packages:
-            if one.name:
+            there = self.found.get(one.name)
+            if one.name and not (there and _satisfies(there.requested, one) and _UPGRADES.isdisjoint(options)):
                 self.found[one.name] = Added(requested=one, step=step, options=options, file=file)
 
     def _pip(self, step: Step, install: Install) -> None:
@@ -226,6 +229,21 @@ class _Collector:
             theirs = packages_of(other)
             self.found |= theirs.by_name
             self.complete = self.complete and theirs.complete
+
+
+_UPGRADES = frozenset(("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "--reinstall"))
+
+
+def _satisfies(there: Requested, asked: Requested) -> bool:
+    """Whether what is there already is all that is asked for, so that nothing is installed."""
+    if asked.url or there.url or not set(asked.extras) <= set(there.extras):
+        return False
+    if not asked.specifier or asked.specifier == there.specifier:
+        return True
+    try:
+        return bool(there.version) and SpecifierSet(asked.specifier).contains(there.version, prereleases=True)
+    except ValueError:  # a version or a specifier that is none
+        return False
 
 
 def included(file: RequirementsFile, path: str) -> RequirementsFile | None:

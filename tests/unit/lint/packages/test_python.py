@@ -76,3 +76,22 @@ def test_what_cannot_be_read_makes_the_list_incomplete(tmp_path: Path, step: str
     assert not last(tmp_path, f"{SLIM}{step}\n").complete
     assert not last(tmp_path, "FROM example.org/ours:1.0\n").complete
     assert last(tmp_path, SLIM).complete
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"),
+    [
+        ("torch==2.4.1+cu121 --index-url https://x", "torch", "first"),
+        ("torch==2.4.1", "'torch>=2.0,<3'", "first"),
+        ("torch==2.4.1", "torch==2.4.1", "first"),
+        ("torch", "torch==2.4.1", "second"),
+        ("torch==2.4.1", "'torch>=2.5'", "second"),
+        ("torch==2.4.1", "--upgrade torch", "second"),
+        ("'fastapi==0.115.0'", "'fastapi[standard]'", "second"),
+        ("torch==odd", "'torch>=2'", "second"),
+    ],
+)
+def test_what_is_there_and_does_is_not_installed_again(tmp_path: Path, first: str, second: str, left: str) -> None:
+    found = last(tmp_path, f"{SLIM}RUN pip install {first}\nRUN pip install {second}\n")
+    (added,) = found.by_name.values()
+    assert added.step.span[0] == (tmp_path / "Dockerfile").read_text().index("RUN", 0 if left == "first" else 40 + len(first))
