@@ -37,8 +37,8 @@ TWINS = [
     Twin(rule="dev-tools-final", good=f"{SLIM}RUN pip install jupyterlab pandas\nCMD jupyter lab --ip=0.0.0.0\n"),
     Twin(
         rule="dev-tools-final",
-        bad=f"{SLIM}RUN apt-get update && apt-get install -y git mercurial subversion\nRUN pip install torch\nCMD python a.py\n",
-        good=f"{SLIM}RUN apt-get update && apt-get install -y git\nRUN pip install torch\nCMD python a.py\n",
+        bad=f"{SLIM}RUN apt-get update && apt-get install -y git mercurial subversion\nRUN pip install torch\nCMD python .\n",
+        good=f"{SLIM}RUN apt-get update && apt-get install -y git\nRUN pip install torch\nCMD python .\n",
         says="mercurial and subversion",
     ),
     Twin(rule="dev-tools-final", good=f"{SLIM}RUN pip install ipykernel papermill\nCOPY . .\nCMD papermill a.ipynb b.ipynb\n"),
