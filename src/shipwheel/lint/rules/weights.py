@@ -276,7 +276,7 @@ def _for_notebooks(dockerfile: Dockerfile) -> bool:
 def model_download_unpinned(dockerfile: Dockerfile) -> Iterator[Hit]:
     """RUN and ADD that download a model at whatever revision a branch has."""
     for step in dockerfile.steps("RUN", "ADD"):
-        if _checked(step):
+        if _checked(step) or _checked_out(step):
             continue
         loose = [fetch for fetch in _of_step(step) if fetch.pinned is False]
         if loose:
@@ -286,6 +286,11 @@ def model_download_unpinned(dockerfile: Dockerfile) -> Iterator[Hit]:
                 message=f"{step.keyword} downloads {names} without a revision",
                 remedy=f"Name what you tested: {loose[0].revision}",
             )
+
+
+def _checked_out(step: Step) -> bool:
+    """Whether the step moves a clone to a commit."""
+    return any(command.program == "git" and command.has("checkout", "reset", "switch") for command in step.commands)
 
 
 def _checked(step: Step) -> bool:

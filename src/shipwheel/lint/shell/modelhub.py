@@ -54,10 +54,13 @@ _FLOATING = ("main", "master", "HEAD")
 
 _CALL = re.compile(
     r"\b(?P<name>[\w.]*?(?:from_pretrained|snapshot_download|hf_hub_download|load_dataset|SentenceTransformer|CrossEncoder"
-    r"|WhisperModel|hub\.load|load_model))\((?P<arguments>[^()]*(?:\([^()]*\)[^()]*)*)\)"
+    r"|WhisperModel|hub\.load|load_model|(?<!\w)pipeline))\((?P<arguments>[^()]*(?:\([^()]*\)[^()]*)*)\)"
 )
 _LITERAL = re.compile(r"""(?:^|[(,=]\s*)\s*["']([\w.-]+(?:/[\w.-]+)?(?::[\w.-]+)?)["']""")
 _LIGHT = re.compile(r"Tokenizer|Processor|Config|FeatureExtractor")
+_LARGE_PIPELINE = re.compile(r"_(?:lg|trf)(?:-\d|$)")
+"""spaCy's pipelines with vectors for all words or a transformer: 400 MB and more."""
+_MODEL_OF = re.compile(r"""\bmodel\s*=\s*["']([\w./-]+)["']""")
 _OTHER_KIND = re.compile(r"""repo_type\s*=\s*["'](?:dataset|space)""")
 _PYTHON = re.compile(r"python[\d.]*|uv|poetry|conda|pixi|ipython")
 
@@ -105,7 +108,15 @@ def _told(command: Command) -> Iterator[Fetch]:
         found = list(filter(None, (fetch_of_url(word) for word in words)))
         yield from found or (_folder_of_store(words) if command.program in _STORES else ())
     elif command.program in ("git", "git-lfs") and "clone" in texts:
-        yield from (_cloned(word) for word in words if re.match(r"https?://(?:hf\.co|huggingface\.co)/(?!spaces/)", word.text))
+        tagged = command.has("-b", "--branch", "--revision")
+        clones = [word for word in words if re.match(r"https?://(?:hf\.co|huggingface\.co)/(?!spaces/|datasets/)", word.text)]
+        yield from (_cloned(word, tagged=tagged) for word in clones)
+    elif command.program == "modelscope" and texts[:1] == ["download"]:
+        names = [word for option, word in pairwise(words) if option.text == "--model"]
+        pinned = command.has("--revision")
+        yield from (Fetch(what=word.text, span=word.span, pinned=pinned, large=not _SMALL.search(word.text)) for word in names)
+    elif "spacy" in (command.program, *texts[1:2]) and "download" in texts:
+        yield from (Fetch(what=word.text, span=word.span, large=True) for word in words if _LARGE_PIPELINE.search(word.text))
     elif command.program == "dvc":
         targets = (word for word in pulled_by_dvc(command) or () if names_model(word.text))
         yield from (Fetch(what=word.text.removesuffix(".dvc"), span=word.span, large=True) for word in targets)
@@ -160,8 +171,14 @@ def _ollama(command: Command, word: Word) -> Fetch:
     return Fetch(what=word.text, span=command.span, pinned=pinned if word.known else None, large=True, revision="a tag")
 
 
-def _cloned(word: Word) -> Fetch:
-    return Fetch(what=word.text.rpartition(".co/")[2], span=word.span, pinned=None, large=not _SMALL.search(word.text))
+def _cloned(word: Word, *, tagged: bool) -> Fetch:
+    return Fetch(
+        what=word.text.rpartition(".co/")[2],
+        span=word.span,
+        pinned=None if tagged or not word.known else False,
+        large=not _SMALL.search(word.text),
+        revision="git checkout COMMIT behind the clone",
+    )
 
 
 def fetch_of_url(word: Word) -> Fetch | None:
@@ -186,13 +203,14 @@ def in_python(text: str, span: Span) -> Iterator[Fetch]:
     """What a Python program downloads whose whole text is known, at the place of that text."""
     for match in _CALL.finditer(text):
         kind = match["name"].rpartition(".")[2]
-        name = _LITERAL.search(match["arguments"])
+        name = (kind == "pipeline" and _MODEL_OF.search(match["arguments"])) or _LITERAL.search(match["arguments"])
         if kind == "snapshot_download" and _OTHER_KIND.search(match["arguments"]):
             continue
         if kind == "snapshot_download" and not name:
             yield _repository(match["arguments"], span)
             continue
-        if not name or name[1].startswith(".") or (kind == "load_model" and "whisper" not in text):
+        foreign = match["name"].partition(".")[0] not in ("pipeline", "transformers") if kind == "pipeline" else False
+        if not name or foreign or name[1].startswith(".") or (kind == "load_model" and "whisper" not in text):
             continue
         yield _called(match["name"], kind, name[1], match["arguments"], span)
 
@@ -215,7 +233,7 @@ def _called(whole: str, kind: str, name: str, arguments: str, span: Span) -> Fet
     hub = kind == "load" or whole.endswith("hub.load")
     if hub:
         pinned: bool | None = ":" in name if "/" in name and "source" not in arguments else None
-    elif kind in ("load_model", "WhisperModel", "load_dataset"):
+    elif kind in ("load_model", "load_dataset") or (kind == "WhisperModel" and "/" not in name):
         pinned = None
     else:
         pinned = "revision" in arguments

@@ -121,6 +121,24 @@ BAKED = [
         good=BASE + "COPY models/metrics.json src/models/trained /app/\n",
         says="models/trained/",
     ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN python -m spacy download en_core_web_trf\n",
+        good=BASE + "RUN python -m spacy download en_core_web_sm && spacy download de_core_news_md\n",
+        says="en_core_web_trf",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN modelscope download --model Qwen/Qwen2.5-7B --local_dir /m\n",
+        good=BASE + "RUN modelscope download --dataset a/b && modelscope login\n",
+        says="Qwen/Qwen2.5-7B",
+    ),
+    Twin(
+        rule="model-baked",
+        bad=BASE + "RUN python -c \"from transformers import pipeline; pipeline('sentiment-analysis')\"\n",
+        good=BASE + "RUN python -c \"pipeline(steps); dsl.pipeline('scale'); pipeline(model='a/b-tiny')\"\n",
+        says="sentiment-analysis",
+    ),
     Twin(  # the same on Hugging Face, where the repository says what is small
         rule="model-baked",
         bad=BASE + f"RUN wget -O /m/best_model.onnx {HUB}/{COMMIT}/multiaccent_e2e.onnx\n",
@@ -265,6 +283,24 @@ UNPINNED = [
         bad=BASE + "RUN python - <<EOF\nfrom huggingface_hub import snapshot_download\nsnapshot_download('a/b')\nEOF\n",
         good=BASE
         + "RUN python - <<EOF\nfrom huggingface_hub import snapshot_download\nsnapshot_download('a/b', revision='v1')\nEOF\n",
+    ),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + "RUN git lfs install && git clone https://huggingface.co/a/b /m\n",
+        good=BASE + "RUN git clone https://huggingface.co/a/b /m && cd /m && git checkout 4d7a2146\n"
+        "RUN git clone --branch v1.0 https://huggingface.co/a/b /n\n",
+        says="a/b without a revision",
+    ),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + "RUN python -c \"WhisperModel('a/b-large-ct2', device='cpu')\"\n",
+        good=BASE + "RUN python -c \"WhisperModel('a/b-large-ct2', revision='4d7a2146'); WhisperModel('large-v3')\"\n",
+    ),
+    Twin(
+        rule="model-download-unpinned",
+        bad=BASE + "RUN python -c \"from transformers import pipeline; pipeline('summarization', model='a/bart-large')\"\n",
+        good=BASE + "RUN python -c \"pipeline('summarization', model='a/b', revision='v1'); make_pipeline('a/b')\"\n",
+        says="a/bart-large",
     ),
     Twin(  # one message for a step
         rule="model-download-unpinned",
