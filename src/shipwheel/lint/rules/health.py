@@ -55,7 +55,7 @@ def _servers_without(file: Dockerfile) -> Iterator[Hit]:
 
 def _served(file: Dockerfile, stage: Stage) -> str:
     start = start_of(file, stage)
-    if start is None:
+    if start is None or _only_options(stage):
         return f"as {stage.root_image} does"
     if start.serves:
         return f"({start.server.name if start.server else start.file})"
@@ -65,12 +65,19 @@ def _served(file: Dockerfile, stage: Stage) -> str:
 def _serves(file: Dockerfile, stage: Stage) -> bool:
     """Whether a stage starts a server, itself or because its image does."""
     name = stage.root_image.repository if stage.root_image else ""
-    if start := start_of(file, stage):
+    start = start_of(file, stage)
+    if start and not _only_options(stage):
         other = _OTHERS.search(name) or not _OTHER_PROGRAMS.isdisjoint(_start_words(stage))
         answers = bool(_exposed(stage)) or (_SERVER.search(_called(start)) and not _ASKED_INSIDE.search(_called(start)))
         return start.serves or bool(_unread(start) and answers and not other)
-    own = stage.last("ENTRYPOINT") or stage.last("CMD")
+    own = stage.last("ENTRYPOINT") or (stage.last("CMD") and not _only_options(stage))
     return stage.facts.serves and not own and not _OTHERS.search(name)
+
+
+def _only_options(stage: Stage) -> bool:
+    """Whether CMD holds nothing but options, which go to the ENTRYPOINT of the base."""
+    cmd = stage.last("CMD")
+    return bool(cmd and cmd.words and cmd.words[0].text.startswith("-") and not stage.last("ENTRYPOINT"))
 
 
 _ASIDE = frozenset({"22", "5678", "6006", "8888"})

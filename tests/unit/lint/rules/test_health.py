@@ -41,6 +41,12 @@ TWINS = [
         bad=SLIM + 'EXPOSE 5432\nENTRYPOINT ["docker-entrypoint.sh"]\nCMD ["rerank-server"]\n',
         good=SLIM + 'EXPOSE 5432\nENTRYPOINT ["docker-entrypoint.sh"]\nCMD ["postgres"]\n',
     ),
+    Twin(  # CMD gives options to the server that the image starts
+        rule="no-healthcheck",
+        bad='FROM vllm/vllm-openai:v0.9.0\nCMD ["--model", "a/b"]\n',
+        good='FROM vllm/vllm-openai:v0.9.0\nENTRYPOINT []\nCMD ["--model", "a/b"]\n',
+        says="as vllm/vllm-openai:v0.9.0 does",
+    ),
     Twin(rule="no-healthcheck", good='FROM debian:trixie\nEXPOSE 80\nCMD ["nginx", "-g", "daemon off;"]\n'),
     Twin(  # what runs is not here to be read, and EXPOSE says that it answers
         rule="no-healthcheck",
