@@ -23,11 +23,17 @@ def commands_of(instruction: Instruction, variables: Mapping[str, str], shell: t
     if instruction.json:
         words = instruction.words[1:] if instruction.keyword == "HEALTHCHECK" else instruction.words
         return parse_words(words, instruction.body.source, variables)
-    if not shell or posixpath.basename(shell[0]).removesuffix(".exe") not in SHELLS:
+    if not shell_in(shell):
         return ()
     if not instruction.heredocs:
         return parse_shell(instruction.body, variables)
     return _with_heredocs(instruction, variables)
+
+
+def shell_in(words: tuple[str, ...]) -> str:
+    """The shell that SHELL names, perhaps behind what starts it: ["conda", "run", "-n", "env", "/bin/bash", "-c"]."""
+    names = (posixpath.basename(word).removesuffix(".exe") for word in words)
+    return next((name for name in names if name in SHELLS), "")
 
 
 def _with_heredocs(instruction: Instruction, variables: Mapping[str, str]) -> tuple[Command, ...]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterator
 
+from shipwheel.lint.dockerfile.running import shell_in
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.files.subjects import Script
 from shipwheel.lint.finding import Edit, Fix, Hit
@@ -153,7 +153,7 @@ def _braces(command: Command, source: Source) -> Hit | None:
 
 def _uses_bash(step: Step) -> bool:
     """Whether bash runs it: by SHELL, by the heredoc's first line, or as the command that gets the heredoc."""
-    if posixpath.basename(step.shell[0] if step.shell else "sh") in _BASHES:
+    if (shell_in(step.shell) or "sh") in _BASHES:
         return True
     if not step.instruction.heredocs:
         return False

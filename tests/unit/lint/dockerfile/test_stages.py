@@ -102,6 +102,7 @@ def test_heredocs_are_no_sources() -> None:
         ("RUN python3 <<EOF\nimport x\nEOF", ["python3"]),
         ("RUN bash <<EOF\na\nEOF", ["bash", "a"]),
         ('SHELL ["powershell", "-c"]\nRUN Get-Thing', []),
+        ('SHELL ["conda", "run", "-n", "env", "/bin/bash", "-c"]\nRUN pip install torch', ["pip"]),
         ("HEALTHCHECK --interval=5s CMD curl -f x || exit 1", ["curl", "exit"]),
         ('HEALTHCHECK CMD ["curl", "x"]', ["curl"]),
         ("HEALTHCHECK NONE", []),

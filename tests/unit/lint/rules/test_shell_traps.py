@@ -163,6 +163,7 @@ ERRORS = [
 ]
 
 AMPERSANDS = [
+    _run("noop-conda-activate", 'SHELL ["conda", "run", "-n", "e", "/bin/bash", "-c"]\nRUN conda activate e', "RUN conda list"),
     _run(
         "background-ampersand",
         "RUN apt-get update & apt-get install -y x",
