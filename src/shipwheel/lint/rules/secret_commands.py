@@ -313,8 +313,11 @@ def login_of(command: Command) -> tuple[str, str] | None:
     """The file that a login writes, and the part of it that a later rm names."""
     words = [word.text for word in command.arguments]
     plain = tuple(word for word in words if not word.startswith("-"))
+    name = command.program
+    if name == "xargs" and plain:
+        name, plain = plain[0], plain[1:]
     for program, verbs, file, part in _LOGINS:
-        if command.program == program and plain[: len(verbs)] == verbs and not {"--help", "-h"}.intersection(words):
+        if name == program and plain[: len(verbs)] == verbs and not {"--help", "-h"}.intersection(words):
             return file, part
     if _INTERPRETER.fullmatch(command.program) and any(_PYTHON_LOGIN.search(word) for word in words):
         return _file_of_python(" ".join(words))

@@ -156,6 +156,12 @@ LOGIN = [
     ),
     Twin(
         rule="hf-login-layer",
+        bad=BASE + "RUN cat TOKEN | xargs huggingface-cli login --token\n",
+        good=BASE + "RUN cat NAMES | xargs hf download\n",
+        says="~/.cache/huggingface/token",
+    ),
+    Twin(
+        rule="hf-login-layer",
         bad=BASE + "RUN echo $P | docker login -u a --password-stdin\n",
         good=BASE + "CMD huggingface-cli login\n",
     ),
