@@ -203,7 +203,8 @@ def _of_script(step: Step, command: Command) -> Iterator[Fetch]:
         return
     light = "then" in command.inside or any(_LIGHT.search(word.text) for word in command.words)
     runs = command.program.startswith("python") or command.program in ("sh", "bash")
-    for word in command.arguments if runs else command.words[:1]:
+    words = command.arguments if runs else command.words[:1]
+    for word in (word for word in words if word.text.endswith((".py", ".sh"))):
         source = dockerfile.context.read(context_path(step, word.text) or "\0")
         if source and _DOWNLOADER.search(word.text):
             yield from in_python(source.text, command.span)
