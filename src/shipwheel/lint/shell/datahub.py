@@ -6,6 +6,7 @@ import re
 
 from shipwheel.lint.shell.command import Command
 from shipwheel.lint.shell.modelhub import names_model, pulled_by_dvc
+from shipwheel.lint.shell.stores import copied_from_store
 from shipwheel.lint.wording import listed
 
 _FILE = re.compile(
@@ -14,8 +15,6 @@ _FILE = re.compile(
     re.I,
 )
 _FOLDER = re.compile(r"(?:^|/)(?:data|datasets?)(?:/(?:raw|processed|external|interim|train))?/?$", re.I)
-_STORES = ("aws", "gsutil", "gcloud", "s5cmd", "azcopy")
-_COPIES = ("cp", "sync", "rsync", "copy")
 
 
 def fetched_data(command: Command) -> str:
@@ -27,18 +26,16 @@ def fetched_data(command: Command) -> str:
         return listed(data) or ("all that DVC tracks" if targets == [] else "")
     if command.program == "kaggle":
         return "what Kaggle has" if words[:1] != ["kernels"] and "download" in words[:2] else ""
-    if command.program in _STORES:
-        return _of_store(words)
+    if places := copied_from_store(command):
+        return _of_store([word.text for word in places])
     if command.program in ("wget", "curl", "aria2c", "gdown"):
         names = [word.partition("?")[0].rpartition("/")[2] for word in words if "://" in word or command.program == "gdown"]
         return listed(name for name in names if _FILE.search(name))
     return ""
 
 
-def _of_store(words: list[str]) -> str:
+def _of_store(places: list[str]) -> str:
     """`gsutil cp -r gs://bucket/processed data/`: what is copied to a folder of data, or from one."""
-    verb = next((at for at, word in enumerate(words) if word in _COPIES), None)
-    places = words[verb + 1 : verb + 3] if verb is not None else []
-    if len(places) < 2 or "://" not in places[0] or "://" in places[1]:
+    if len(places) < 2 or "://" in places[1]:
         return ""
     return places[0] if _FOLDER.search(places[1]) or _FOLDER.search(places[0].rstrip("*")) else ""

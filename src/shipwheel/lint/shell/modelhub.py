@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shipwheel.lint.shell.command import Command
+from shipwheel.lint.shell.stores import STORES, copied_from_store
 from shipwheel.lint.source import Span
 from shipwheel.lint.word import Word
 
@@ -36,8 +37,6 @@ _LIGHT_CHECKPOINT = re.compile(
 _FETCHERS = re.compile(r"^(?:gdown|wget|curl|aria2c)$|download|fetch", re.I)
 """Programs that write what they download to where they are told."""
 
-_STORES = ("aws", "gsutil", "gcloud", "s5cmd", "azcopy")
-_COPIES = ("cp", "sync", "rsync", "copy", "mv")
 _WEIGHTS_FOLDER = re.compile(r"(?:^|[_-])(?:models?|weights|checkpoints?|pretrained)$", re.I)
 """Folders of a store that hold weights."""
 
@@ -104,9 +103,9 @@ def _told(command: Command) -> Iterator[Fetch]:
         yield from _hub_cli(command, words[1:])
     elif command.program == "ollama" and texts[:1] == ["pull"]:
         yield from (_ollama(command, word) for word in words[1:2])
-    elif command.program in ("wget", "curl", "aria2c", *_STORES):
+    elif command.program in ("wget", "curl", "aria2c", *STORES):
         found = list(filter(None, (fetch_of_url(word) for word in words)))
-        yield from found or (_folder_of_store(words) if command.program in _STORES else ())
+        yield from found or _folder_of_store(command)
     elif command.program in ("git", "git-lfs") and "clone" in texts:
         tagged = command.has("-b", "--branch", "--revision")
         clones = [word for word in words if re.match(r"https?://(?:hf\.co|huggingface\.co)/(?!spaces/|datasets/)", word.text)]
@@ -138,13 +137,11 @@ def names_model(target: str) -> bool:
     return heavy(name) or WEIGHTS.search(name) is not None or _WEIGHTS_FOLDER.search(name) is not None
 
 
-def _folder_of_store(words: tuple[Word, ...]) -> Iterator[Fetch]:
+def _folder_of_store(command: Command) -> Iterator[Fetch]:
     """`aws s3 sync s3://bucket/weights/ /m`: what is copied from a store, by the name of its folder."""
-    places = [word for word in words if not word.text.startswith("-")]
-    verb = next((at for at, word in enumerate(places) if word.text in _COPIES), None)
-    for word in places[verb + 1 : verb + 2] if verb is not None else ():
+    for word in copied_from_store(command)[:1]:
         name = word.text.rstrip("/*").rpartition("/")[2]
-        if "://" in word.text and _WEIGHTS_FOLDER.search(name) and not _SMALL.search(word.text):
+        if _WEIGHTS_FOLDER.search(name) and not _SMALL.search(word.text):
             yield Fetch(what=name, span=word.span, large=True)
 
 
