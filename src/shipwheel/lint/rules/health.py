@@ -11,11 +11,9 @@ from shipwheel.lint.dockerfile.stages import Dockerfile, Stage
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.images.built import services_built
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving.probes import HEAVY, modules_of, probes
+from shipwheel.lint.serving.probes import HEALTHCHECK, HEAVY, modules_of, probes
 from shipwheel.lint.serving.start import Start, holds_model, is_python, one_of_each, start_of
 from shipwheel.lint.shell.command import SHELLS
-
-_REFERENCE = "https://docs.docker.com/reference/dockerfile/#healthcheck"
 
 NO_HEALTHCHECK = Rule(
     key="no-healthcheck",
@@ -24,7 +22,7 @@ NO_HEALTHCHECK = Rule(
     why="A server that hangs, or never loaded its model, looks as healthy as one that answers.",
     remedy="Add HEALTHCHECK --start-period=60s CMD with what fails unless the server answers 200, such as "
     "python -c \"import urllib.request; urllib.request.urlopen('http://localhost:8000/health')\"",
-    source=_REFERENCE,
+    source=HEALTHCHECK,
 )
 START_PERIOD = Rule(
     key="healthcheck-start-period",
@@ -32,7 +30,7 @@ START_PERIOD = Rule(
     title="The health check of a model server has no start period",
     why="While the model loads, failed checks count: after three the container is unhealthy, and may be restarted for ever.",
     remedy="Add --start-period with the time that loading takes at most, such as --start-period=120s",
-    source=_REFERENCE,
+    source=HEALTHCHECK,
 )
 HEAVY_CHECK = Rule(
     key="healthcheck-heavy",
@@ -40,7 +38,7 @@ HEAVY_CHECK = Rule(
     title="The health check imports a framework",
     why="Each check is a process that loads libraries for seconds, takes memory beside the model and times out under load.",
     remedy="Ask the server that runs, by HTTP: urllib.request.urlopen('http://localhost:8000/health')",
-    source=_REFERENCE,
+    source=HEALTHCHECK,
 )
 
 

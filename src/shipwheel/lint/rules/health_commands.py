@@ -12,11 +12,9 @@ from shipwheel.lint.finding import Edit, Fix, Hit
 from shipwheel.lint.images.names import facts_of, parse_image
 from shipwheel.lint.packages.programs import lacks_package, lacks_program, python_name
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.serving.probes import REQUESTS, Asked, Probe, call_end, modules_of, probes, probes_of_services
+from shipwheel.lint.serving.probes import HEALTHCHECK, REQUESTS, Asked, Probe, call_end, modules_of, probes, probes_of_services
 from shipwheel.lint.serving.services import stage_of
 from shipwheel.lint.shell.command import Command
-
-_REFERENCE = "https://docs.docker.com/reference/dockerfile/#healthcheck"
 
 MISSING_BINARY = Rule(
     key="healthcheck-missing-binary",
@@ -24,7 +22,7 @@ MISSING_BINARY = Rule(
     title="The health check runs a program that the image does not have",
     why="Every check fails with `not found`: the container is called unhealthy for ever, and what waits for it never starts.",
     remedy="Ask with Python, which is there: python -c \"import urllib.request; urllib.request.urlopen('http://localhost:8000/health')\"",
-    source=_REFERENCE,
+    source=HEALTHCHECK,
     fix="automatic",
     dated="images.toml",
 )
@@ -44,7 +42,7 @@ IGNORES_STATUS = Rule(
     title="The health check calls errors healthy",
     why="A server that answers every request with an error counts as healthy, and traffic goes on to it.",
     remedy="Let the command fail: curl -f, raise_for_status(), and no `|| true` behind it",
-    source=_REFERENCE,
+    source=HEALTHCHECK,
     fix="automatic",
 )
 

@@ -16,6 +16,9 @@ from shipwheel.lint.shell.parse import parse_shell, parse_words
 from shipwheel.lint.source import Excerpt, Span
 from shipwheel.lint.word import Word
 
+HEALTHCHECK = "https://docs.docker.com/reference/dockerfile/#healthcheck"
+"""Docker's page on health checks."""
+
 _HEAVY = """torch torchvision torchaudio jax jaxlib flax tensorflow keras transformers diffusers vllm
 sentence_transformers paddle mxnet spacy whisper faster_whisper ultralytics cuml cudf onnxruntime"""
 HEAVY = frozenset(_HEAVY.split())
