@@ -233,10 +233,18 @@ _SETS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
 
 def _configured(step: Step, command: Command) -> tuple[Span, str, str] | None:
     """A secret that a program writes into its own configuration, as it is told."""
+    found = setting_of(command)
+    if found is None or _is_mounted(step, found[1]):
+        return None
+    return command.span, f"{_name(command)} writes a secret to {found[0]}, which stays in the layer", found[1]
+
+
+def setting_of(command: Command) -> tuple[str, str] | None:
+    """The file into which a command sets a secret, and the part of it that a later rm names."""
     words = tuple(word.text for word in command.arguments if not word.text.startswith("-") or word.text == "--add")
     for program, verbs, file, part in _SETS:
-        if command.program == program and words[: len(verbs)] == verbs and _has_secret(command) and not _is_mounted(step, part):
-            return command.span, f"{_name(command)} writes a secret to {file}, which stays in the layer", part
+        if command.program == program and words[: len(verbs)] == verbs and _has_secret(command):
+            return file, part
     return None
 
 

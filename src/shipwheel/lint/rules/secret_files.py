@@ -11,7 +11,7 @@ from shipwheel.lint.context.folder import BuildContext
 from shipwheel.lint.dockerfile.stages import Dockerfile, Step
 from shipwheel.lint.finding import Hit
 from shipwheel.lint.rule import Rule
-from shipwheel.lint.rules.secret_commands import login_of
+from shipwheel.lint.rules.secret_commands import login_of, setting_of
 from shipwheel.lint.secrets import judged, leaks, secret_name
 from shipwheel.lint.word import Word
 from shipwheel.lint.wording import listed
@@ -186,6 +186,6 @@ def _brought(context: BuildContext, step: Step) -> list[str]:
         renamed = [step.destination] if names and len(own) == 1 else []
         return [posixpath.basename(path.rstrip("/")) for path in (*names, *renamed)]
     if step.keyword == "RUN":
-        found = [login_of(command) for command in step.commands]
+        found = [login_of(command) or setting_of(command) for command in step.commands]
         return [posixpath.basename(file) for file, _ in filter(None, found)]
     return []

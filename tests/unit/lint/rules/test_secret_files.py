@@ -98,6 +98,12 @@ KEY_FILE = [
     ),
 ]
 LATE = [
+    Twin(  # what a program wrote into its own configuration
+        rule="secret-deleted-late",
+        bad=BASE + "RUN aws configure set aws_secret_access_key $AWS_SECRET_ACCESS_KEY\nRUN rm -f /root/.aws/credentials\n",
+        good=BASE + "RUN aws configure set region eu-west-1\nRUN rm -f /root/.aws/credentials\n",
+        line=3,
+    ),
     Twin(
         rule="secret-deleted-late",
         bad=BASE
